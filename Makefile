@@ -32,7 +32,7 @@ lab: $(FULL_ENV) ## open a chapter in JupyterLab (CH=04)
 	$(BIN)/jupyter lab $(wildcard notebooks/$(CH)_*.ipynb)
 
 grade: $(FULL_ENV) ## score your exercises of a chapter (CH=04)
-	$(BIN)/dltwice grade $(wildcard exercises/$(CH)_*)
+	$(BIN)/dltwice grade $(CH)
 
 # -- writing -------------------------------------------------------------------------------------------
 notebooks: $(FULL_ENV) ## re-execute the chapters whose source changed

@@ -93,7 +93,7 @@ def _inline(svg: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     referenced = set(re.findall(r"#([\w-]+)", svg))
-    svg = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in referenced else "", svg)
+    svg = re.sub(r' id="([\w.-]+)"', lambda m: m[0] if m[1] in referenced else "", svg)
     svg = svg.replace(_TEXT, "currentColor").replace(f"'{_FONT}'", f"'{_FONT}', Verdana, sans-serif")
     label = f'<svg role="img" aria-label="{html.escape(alt)}" style="max-width: 100%; height: auto"'
     return re.sub(r"\n\s*", "\n", svg.replace("<svg", label, 1)).strip()

@@ -1,0 +1,124 @@
+/**
+ * Runs the page's widgets without a kernel.
+ *
+ * A notebook stores the state of its widgets, the text of their JavaScript included. This script is what
+ * JupyterLab is to them: it gives each one a model and a place to draw (the anywidget front-end module
+ * interface, https://anywidget.dev/en/afm/). There is no Python behind the page, so `save_changes` and
+ * `send` go nowhere, and several views of one model stay in step through the model itself.
+ */
+(() => {
+  "use strict";
+
+  const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+  const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+
+  /** Remembers what `make` gave for each key, so that equal texts are imported or injected once. */
+  const once = (make) => {
+    const made = new Map();
+    return (key) => made.get(key) ?? made.set(key, make(key)).get(key);
+  };
+
+  const importText = once((text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" }))));
+
+  const injectStyle = once((text) => document.head.appendChild(Object.assign(document.createElement("style"), { textContent: text })));
+
+  const equal = (a, b) => Object.is(a, b) || (!ArrayBuffer.isView(a) && typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
+
+  class Model {
+    #state;
+    #listeners = [];
+
+    constructor(state) {
+      this.#state = state;
+    }
+
+    get(name) {
+      return this.#state[name];
+    }
+
+    /** Takes a name and a value or an object of them. All are set before anyone hears of the first. */
+    set(names, value) {
+      const given = typeof names === "string" ? { [names]: value } : names;
+      const changed = Object.keys(given).filter((name) => !equal(this.#state[name], given[name]));
+      for (const name of changed) this.#state[name] = given[name];
+      for (const name of changed) this.#emit(`change:${name}`, this, this.#state[name]);
+      if (changed.length) this.#emit("change", this);
+      return this;
+    }
+
+    /** Several events may be named in one text, apart by spaces, as in Backbone. */
+    on(events, callback, context) {
+      for (const event of events.split(/\s+/)) this.#listeners.push({ event, callback, context });
+      return this;
+    }
+
+    /** What is left out or null matches everything. */
+    off(events, callback, context) {
+      const names = events?.split(/\s+/);
+      this.#listeners = this.#listeners.filter(
+        (one) =>
+          (names && !names.includes(one.event)) ||
+          (callback && callback !== one.callback) ||
+          (context && context !== one.context),
+      );
+      return this;
+    }
+
+    save_changes() {}
+
+    send() {}
+
+    #emit(event, ...values) {
+      for (const one of [...this.#listeners]) if (one.event === event) one.callback.apply(one.context, values);
+    }
+  }
+
+  /** Puts a trait's binary value where it was taken from when the notebook was saved. */
+  const restoreBuffer = (state, { path, data }) => {
+    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    const last = path.length - 1;
+    const owner = path.slice(0, last).reduce((value, key) => value[key], state);
+    owner[path[last]] = new DataView(bytes.buffer);
+  };
+
+  /** Makes a model from its stored state and loads its module: what all its views share. */
+  const start = async ({ state, buffers = [] }) => {
+    for (const buffer of buffers) restoreBuffer(state, buffer);
+    const model = new Model(state);
+    if (state._css) injectStyle(state._css);
+    const { default: exported } = await importText(state._esm);
+    if (!exported) throw new Error("its module has no default export");
+    const widget = typeof exported === "function" ? await exported() : exported;
+    const { signal } = new AbortController();
+    await widget.initialize?.({ model, signal });
+    return { model, widget, signal };
+  };
+
+  const say = (box, className, text) => {
+    const note = Object.assign(document.createElement("p"), { className, textContent: text });
+    box.replaceChildren(note);
+  };
+
+  const show = async (script, entries, startOnce) => {
+    const box = script.closest(".dlt-widget") ?? script.parentElement;
+    try {
+      const { model_id: id } = JSON.parse(script.textContent);
+      if (!entries[id]) throw new Error("its state was not saved with the notebook");
+      if (!entries[id].state._esm) return say(box, "dlt-widget-note", "This control is live in the notebook.");
+      const { model, widget, signal } = await startOnce(id);
+      const el = document.createElement("div");
+      box.replaceChildren(el);
+      await widget.render?.({ model, el, signal });
+      box.dataset.dltLive = "true";
+    } catch (error) {
+      say(box, "dlt-widget-error", `This widget could not start: ${error.message ?? error}`);
+      console.error(error);
+    } finally {
+      box.removeAttribute("aria-busy");
+    }
+  };
+
+  const entries = Object.assign({}, ...[...document.querySelectorAll(STATE)].map((script) => JSON.parse(script.textContent).state));
+  const startOnce = once((id) => start(entries[id]));
+  for (const script of document.querySelectorAll(VIEW)) show(script, entries, startOnce);
+})();

@@ -1,0 +1,73 @@
+"""Check a hand-written backward pass against central differences, at every entry."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .nn.module import Module, check_input
+from .report import Report, compare_all
+
+
+def gradcheck(
+    layer: Module,
+    x: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    eps: float = 1e-6,
+    tol: float = 1e-6,
+    seed: int = 0,
+) -> Report:
+    """Compare `layer.backward` with (f(v + eps) − f(v − eps)) / 2 eps for every entry v.
+
+    f is the layer's output times a random upstream gradient, summed. All is computed in float64, on a copy of
+    the layer. At a kink, such as ReLU at 0, there is no derivative to agree on: choose another input.
+
+    Args:
+        layer: a layer, a `Sequential` or, with `target`, a loss.
+        x: the input.
+        target: the loss's second argument.
+        eps: the step of the differences.
+        tol: allowed |difference|, relative to the largest gradient of its array, or to 1 if that is smaller.
+        seed: seed of the upstream gradient.
+
+    Returns:
+        A small table of what was compared.
+
+    Raises:
+        AssertionError: names the worst mismatch, its index and both values.
+        ValueError: `x` does not hold floats.
+
+    Source: Baydin et al., "Automatic differentiation in machine learning: a survey", JMLR 2018, section 2.1
+    """
+    layer, x = copy.deepcopy(layer), check_input(x).astype(np.float64)
+    for parameter in layer.parameters():
+        setattr(parameter.module, parameter.name, parameter.data.astype(np.float64))
+    arguments = (x,) if target is None else (x, target)
+    dy = np.random.default_rng(seed).standard_normal(np.shape(layer(*arguments)))
+    by_hand = {"input": layer.backward(dy)} | {name: p.grad for name, p in layer.named_parameters()}
+    values = {"input": x} | {name: p.data for name, p in layer.named_parameters()}
+    expected = {
+        name: _central_differences(lambda: float(np.sum(layer(*arguments) * dy)), value, eps)
+        for name, value in values.items()
+    }
+    pairs = {f"gradient of {name}": (by_hand[name], expected[name]) for name in values}
+    title = f"{type(layer).__name__}: backward agrees with central differences"
+    return compare_all(title, pairs, tol, "central difference")
+
+
+def _central_differences(f: Callable[[], float], value: np.ndarray, eps: float) -> np.ndarray:
+    """Return the derivative of `f()` in every entry of `value`, which is moved in place and restored."""
+    gradient = np.empty_like(value)
+    for index in np.ndindex(value.shape):
+        kept = value[index]
+        value[index] = kept + eps
+        above = f()
+        value[index] = kept - eps
+        below = f()
+        value[index] = kept
+        gradient[index] = (above - below) / (2 * eps)
+    return gradient

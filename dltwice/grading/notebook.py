@@ -1,0 +1,162 @@
+"""Notebook files as plain data: the master's cells, and the learner's answers.
+
+The file is read as JSON: it takes a hundredth of the time that nbformat needs to start, and it also reads
+files that nbformat refuses for small faults, such as a missing cell id.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dltwice.grading.results import GradingError
+
+STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
+HEADING = re.compile(r"^##\s+(.+?)(?:\s*\([\d.]+ points?\))?\s*$", re.MULTILINE)  # its points are dropped
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One code cell of a master. `kind` is "setup", "answer" or "test"."""
+
+    name: str
+    kind: str
+    source: str
+    question: str = ""
+    points: float = 0.0
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Master:
+    """The exercises of a chapter with solutions, all tests and points.
+
+    Attributes:
+        cells: the code cells in the order in which they run.
+        titles: question name → the heading that it stands under, without the points in brackets.
+    """
+
+    cells: tuple[Cell, ...]
+    titles: dict[str, str]
+
+    @property
+    def questions(self) -> list[str]:
+        """Names of the questions, in the notebook's order."""
+        return list(self.titles)
+
+    def answer(self, question: str) -> Cell:
+        """The master's answer cell of `question`: the solution."""
+        return next(cell for cell in self.cells if cell.kind == "answer" and cell.question == question)
+
+    def tests(self, question: str) -> list[Cell]:
+        """The test cells of `question`."""
+        return [cell for cell in self.cells if cell.kind == "test" and cell.question == question]
+
+
+def read_cells(data: bytes, what: str = "the file") -> list[dict[str, Any]]:
+    """The cells of the notebook file `data`, each with its source as one string.
+
+    Raises:
+        GradingError: if `data` is not a notebook of format 4, in words that name `what`.
+    """
+    if not data.strip():
+        raise GradingError(f"{what} is empty. Save the notebook and try again.")
+    try:
+        notebook = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise GradingError(f"{what} is not a Jupyter notebook: it can't be read as JSON.") from None
+    if isinstance(notebook, dict) and notebook.get("nbformat", 4) != 4:
+        raise GradingError(
+            f"{what} has notebook format {notebook['nbformat']}, expected 4. Open it in JupyterLab and save."
+        )
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise GradingError(f"{what} is not a Jupyter notebook: it has no list of cells.")
+    return [cell | {"source": _source(cell)} for cell in cells]
+
+
+def load_master(data: bytes) -> Master:
+    """Read a master, the notebook that `make exercises` writes to `solutions/`.
+
+    Raises:
+        GradingError: if it is not a notebook or has no graded cell.
+    """
+    cells, titles, heading = [], {}, ""
+    for index, raw in enumerate(read_cells(data, "the master notebook")):
+        if raw.get("cell_type") == "markdown":
+            found = HEADING.findall(raw["source"])
+            heading = found[-1] if found else heading
+        elif raw.get("cell_type") == "code":
+            cell = _master_cell(raw, index)
+            cells.append(cell)
+            if cell.kind == "answer":
+                titles[cell.question] = heading or cell.question
+    if not titles:
+        raise GradingError("the master notebook has no answer cell. Run `make exercises` to make it anew.")
+    return Master(tuple(cells), titles)
+
+
+def stub(solution: str) -> str:
+    """What the learner gets in place of `solution`: every region between the solution marks cleared."""
+    lines, inside = [], False
+    for line in solution.split("\n"):
+        if line.strip() == BEGIN:
+            inside = True
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [indent + text for text in STUB]
+        elif line.strip() == END:
+            inside = False
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def find_answers(cells: list[dict[str, Any]], master: Master) -> dict[str, list[str]]:
+    """The sources that a submission holds for each question, in the notebook's order.
+
+    An answer is known by the `grade_id` in its metadata or, where a tool has dropped that, by its cell id.
+    A deleted answer has an empty list, one that was copied or split in two has several entries.
+    """
+    answers: dict[str, list[str]] = {question: [] for question in master.questions}
+    for cell in cells:
+        name = _graded(cell).get("grade_id", cell.get("id"))
+        if cell.get("cell_type") == "code" and isinstance(name, str) and name in answers:
+            answers[name].append(cell["source"])
+    return answers
+
+
+def same_code(one: str, other: str) -> bool:
+    """Whether two sources are equal but for blank lines and spaces at the ends of lines."""
+
+    def normal(source: str) -> list[str]:
+        return [line.rstrip() for line in source.splitlines() if line.strip()]
+
+    return normal(one) == normal(other)
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+def _metadata(cell: dict[str, Any]) -> dict[str, Any]:
+    metadata = cell.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _graded(cell: dict[str, Any]) -> dict[str, Any]:
+    graded = _metadata(cell).get("nbgrader")
+    return graded if isinstance(graded, dict) else {}
+
+
+def _master_cell(raw: dict[str, Any], index: int) -> Cell:
+    graded = _graded(raw)
+    name = str(graded.get("grade_id", f"setup-{index}"))
+    if graded.get("solution"):
+        return Cell(name, "answer", raw["source"], question=name)
+    if graded.get("grade"):
+        question = name.removeprefix("test_").partition("-")[0]
+        hint = str(_metadata(raw).get("hint", ""))
+        return Cell(name, "test", raw["source"], question, float(graded["points"]), hint)
+    return Cell(name, "setup", raw["source"])

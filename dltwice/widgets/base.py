@@ -1,0 +1,127 @@
+"""What every widget of the book shares on the Python side: its files, its repr and its trait types."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+def read(path: Path) -> str:
+    """Return the text of a file of the package."""
+    return path.read_text(encoding="utf-8")
+
+
+def slim(path: Path) -> str:
+    """Return a script without indentation, whole-line comments and white space that goes without a parser.
+
+    A built page stores the text once per widget. What goes is safe by the habits of our scripts: block
+    comments start each line with ``/*`` or ``*`` and code never does, no template spans lines, and no text on
+    a page has one of these operators, or a brace with a space inside.
+    """
+    text = re.sub(r"(?m)^\s*(?:(?://|/?\*).*\n\s*)*", "", read(path))
+    text = re.sub(r"(?<=[{(\[,])\n|\n(?=[})\]])", "", text)
+    return re.sub(r" (=>|[!=]==|&&|\|\||\?\?) |(?<=\{) | (?=\})", r"\1", text)
+
+
+class BookWidget(anywidget.AnyWidget):
+    """A widget made of ``name.py``, ``name.js`` and ``name.css``, lying side by side.
+
+    ``core.js`` and ``name.js`` are joined into one module, ``core.css`` and ``name.css`` into one style
+    sheet; ``_parts`` names what else a widget's module is made of, in order. Joining replaces a bundler: a
+    widget's module is handed to the browser as text, where a relative import has nothing to be relative to.
+
+    ``_shown`` lists the traits that the repr prints. The repr has no address in it, so that a notebook's
+    stored output stays the same from run to run.
+    """
+
+    _shown: ClassVar[tuple[str, ...]] = ()
+    _parts: ClassVar[tuple[str, ...]] = ("core.js",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        script = Path(inspect.getfile(cls)).with_suffix(".js")
+        # ipywidgets derives one more class per instance, which carries `_esm` as a trait already.
+        if "_esm" not in vars(cls) and script.exists():
+            cls._esm = "".join(map(slim, (*(HERE / part for part in cls._parts), script)))
+            cls._css = read(HERE / "core.css") + "\n" + read(script.with_suffix(".css"))
+        super().__init_subclass__(**kwargs)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+        return f"{type(self).__name__}({shown})"
+
+
+class Pair(traitlets.TraitType):
+    """A whole number, or a pair (height, width) of them, kept as a pair, each within ``min`` and ``max``.
+
+    Raises ``TraitError`` with the allowed range for anything else.
+    """
+
+    info_text = "a whole number or a pair (height, width)"
+
+    def __init__(self, default: int | tuple[int, int] = 1, *, min: int = 0, max: int = 2**31 - 1) -> None:
+        self.min, self.max = min, max
+        super().__init__(default_value=(default, default) if isinstance(default, int) else default)
+
+    def validate(self, obj: traitlets.HasTraits, value: Any) -> tuple[int, int]:
+        """Return the value as a pair, or raise ``TraitError``."""
+        items = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 2
+        try:
+            pair = tuple(operator.index(item) for item in items if not isinstance(item, bool))
+        except TypeError:
+            pair = ()
+        if len(items) == len(pair) == 2 and all(self.min <= item <= self.max for item in pair):
+            return pair
+        raise traitlets.TraitError(
+            f"{self.name}: expected a whole number from {self.min} to {self.max}, or a pair (height, width) "
+            f"of them, got {value!r}. Write {self.name}={max(self.min, 1)} or "
+            f"{self.name}=({max(self.min, 1)}, {min(self.max, 2)})."
+        )
+
+
+class Matrix(traitlets.TraitType):
+    """A rectangle of finite numbers, kept as a list of rows; any two-dimensional array-like is accepted.
+
+    ``rows`` and ``cols`` are the largest sizes. ``names`` are words that may stand for numbers; the widget
+    turns them into rows. ``empty`` allows no rows at all. Raises ``TraitError`` with the reason otherwise.
+    """
+
+    info_text = "a list of rows of numbers"
+
+    def __init__(self, *, rows: int, cols: int, names: Collection[str] = (), empty: bool = False) -> None:
+        self.rows, self.cols, self.names, self.empty = rows, cols, names, empty
+        super().__init__(default_value=[])
+
+    def validate(self, obj: traitlets.HasTraits, value: Any) -> list[list[float]] | str:
+        """Return the value as a list of rows of floats, or as a known name, or raise ``TraitError``."""
+        value = value.tolist() if hasattr(value, "tolist") else value
+        if isinstance(value, str) and value in self.names:
+            return value
+        try:
+            matrix = [[float(number) for number in row] for row in value]
+        except (TypeError, ValueError):
+            known = f" or one of {', '.join(map(repr, self.names))}" if self.names else ""
+            self._refuse(f"rows of numbers such as [[1, 2], [3, 4]]{known}", repr(value))
+        widths = sorted({len(row) for row in matrix}) or [0]
+        if len(widths) > 1:
+            self._refuse("rows of one length", f"lengths {widths}")
+        if len(matrix) > self.rows or widths[0] > self.cols or not (self.empty or widths[0]):
+            self._refuse(
+                f"1 to {self.rows} rows and 1 to {self.cols} columns",
+                f"{len(matrix)} rows and {widths[0]} columns",
+            )
+        if not all(math.isfinite(number) for row in matrix for number in row):
+            self._refuse("finite numbers", "a NaN or an infinity; replace it")
+        return matrix
+
+    def _refuse(self, expected: str, got: str) -> NoReturn:
+        raise traitlets.TraitError(f"{self.name}: expected {expected}, got {got}.") from None

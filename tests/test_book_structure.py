@@ -1,0 +1,126 @@
+"""Every chapter of `_toc.yml` is complete: its files, its twelve parts, its outputs."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbval.plugin import find_comment_markers, find_metadata_tags
+
+from dltwice.authoring.normalize import machine_traces
+from dltwice.authoring.source import STEM, read_source
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = [
+    "Question",
+    "Predict",
+    "Play",
+    "Loops",
+    "NumPy",
+    "PyTorch",
+    "Real data",
+    "Myths",
+    "Break it",
+    "Recall",
+    "Exercises",
+    "Sources",
+]
+COMPARED = 0.8  # of the cells with output
+
+
+def entries(node):
+    """Yield the files that a node of `_toc.yml` names, in order."""
+    if isinstance(node, list):
+        for item in node:
+            yield from entries(item)
+    elif isinstance(node, dict):
+        yield from (node[key] for key in ("root", "file") if key in node)
+        for key in ("parts", "chapters", "sections"):
+            yield from entries(node.get(key, []))
+
+
+TOC = list(entries(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))))
+STEMS = [Path(name).name for name in TOC if STEM.fullmatch(Path(name).name)]
+
+
+def stems(pattern):
+    return sorted(path.stem for path in ROOT.glob(pattern) if STEM.fullmatch(path.stem))
+
+
+def headings(stem):
+    """The `##` headings of a chapter's text, without what stands in code blocks."""
+    source = read_source(ROOT / "book" / f"{stem}.md", ROOT)
+    text = "\n".join(cell.source for cell in source.notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^(`{3,}|~{3,}).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^## +(.+)$", text, flags=re.MULTILINE)
+
+
+def code_cells(stem):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", 4)
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_compared(cell):
+    """Whether strict nbval compares the cell's outputs: the last of its marks decides, a tag or a comment."""
+    marks = dict(find_metadata_tags(cell.metadata)) | dict(find_comment_markers(cell.source))
+    return marks.get("check", True) and not marks.get("skip", False)
+
+
+def test_the_table_of_contents_names_files():
+    assert STEMS, "no chapter in _toc.yml"
+    missing = [
+        name for name in TOC if not any((ROOT / f"{name}{end}").is_file() for end in (".md", ".ipynb"))
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["book/*.md", "notebooks/*.ipynb", "solutions/*/*.md", "solutions/*/*.ipynb", "exercises/*/*.ipynb"],
+)
+def test_each_chapter_has_its_files_and_each_file_its_chapter(pattern):
+    assert stems(pattern) == sorted(STEMS)
+
+
+def test_chapters_stand_in_the_order_of_their_numbers():
+    assert sorted(STEMS) == STEMS
+    assert [f"notebooks/{stem}" for stem in STEMS] == [name for name in TOC if name.startswith("notebooks/")]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+class TestChapter:
+    def test_the_twelve_parts_stand_in_order(self, stem):
+        found = headings(stem)
+        named = [
+            next((part for part in PARTS if re.match(rf"{part}\b", heading)), heading) for heading in found
+        ]
+        assert named == PARTS
+
+    def test_every_cell_was_executed(self, stem):
+        cells = [cell for cell in code_cells(stem) if cell.source.strip()]
+        assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+    def test_enough_outputs_are_compared(self, stem):
+        shown = [cell for cell in code_cells(stem) if cell.outputs]
+        ignored = [cell.source for cell in shown if not is_compared(cell)]
+        assert len(shown) - len(ignored) >= COMPARED * len(shown), ignored
+
+    def test_outputs_that_are_not_compared_assert_their_claim(self, stem):
+        ignored = [cell.source for cell in code_cells(stem) if cell.outputs and not is_compared(cell)]
+        assert not [source for source in ignored if "assert" not in source]
+
+    def test_outputs_hold_no_path_and_no_address(self, stem):
+        traces = {
+            cell.source: machine_traces(cell, [str(ROOT), str(Path.home())]) for cell in code_cells(stem)
+        }
+        assert not {source: trace for source, trace in traces.items() if trace}
+
+    def test_no_cell_shows_an_error_that_is_not_meant(self, stem):
+        shown = [
+            cell.source
+            for cell in code_cells(stem)
+            for output in cell.outputs
+            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+        ]
+        assert not shown
