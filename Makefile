@@ -29,7 +29,8 @@ serve: book ## build the site and serve it at http://localhost:8000 (PORT=8000)
 
 lab: $(FULL_ENV) ## open a chapter in JupyterLab (CH=04)
 	$(BIN)/jupyter trust notebooks/*.ipynb
-	$(BIN)/jupyter lab $(wildcard notebooks/$(CH)_*.ipynb)
+	$(BIN)/jupyter lab --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(wildcard notebooks/$(CH)_*.ipynb)
 
 grade: $(FULL_ENV) ## score your exercises of a chapter (CH=04)
 	$(BIN)/dltwice grade $(CH)
@@ -58,7 +59,7 @@ unit: $(FULL_ENV) book
 	$(PY) -m pytest
 
 nbval: $(FULL_ENV)
-	$(PY) -m pytest --nbval notebooks
+	$(PY) -m pytest --nbval --nbval-current-env -p dltwice.authoring.budget notebooks
 
 bench: $(FULL_ENV) ## time NumPy against PyTorch, side by side
 	$(PY) benchmarks/bench_conv.py

@@ -1,4 +1,4 @@
-"""Conv2d forward and backward in float32: NumPy against PyTorch, its best path, and the bare matrix products."""
+"""Conv2d forward and backward in float32: NumPy against PyTorch, its best path, and bare matrix products."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -39,9 +39,7 @@ CASES = [
 def bench(rounds, threads):
     """Measure all cases, print a line for each, return them as plain data."""
     torch.set_num_threads(threads)
-    print(
-        f"\n{threads} thread{'s' * (threads > 1)}: forward and backward, ms and ratios, medians of {rounds} rounds"
-    )
+    print(f"\n{threads} thread{'s' * (threads > 1)}: forward + backward, ms and ratios, medians of {rounds}")
     print(f"{'':32}{'NumPy':>8}{'torch':>8}{'/torch':>8}{'target':>8}{'/best':>8}{'/bound':>8}{'loops':>10}")
     results = []
     for case in CASES:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from traitlets import TraitError
 
 from dltwice.widgets import ConvExplorer, conv_presets
-from dltwice.widgets.base import BookWidget, slim
+from dltwice.widgets.base import BookWidget
 
 GOLDEN = Path(__file__).parent / "golden" / "conv_explorer.json"
 SIZES = {"input_size": (1, 9), "kernel_size": (1, 4), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
@@ -229,18 +229,15 @@ def test_repr_is_stable():
 
 
 def test_module_is_small_and_exports_only_its_default():
-    assert len(ConvExplorer._esm.encode()) < 30 * 1024
+    assert len(ConvExplorer._esm.encode()) < 30_000
     assert ConvExplorer._esm.count("export ") == 1
     assert "import " not in ConvExplorer._esm.replace("import torch", "")
     assert ".dlt-widget" in ConvExplorer._css
 
 
-def test_slim_takes_white_space_and_comments_only(tmp_path):
-    script = tmp_path / "one.js"
-    script.write_text(
-        '// no\nconst f = ({ a }) => {\n  /* no\n   * no */\n  return `${a} b` + "c ? d";\n};\n'
-    )
-    assert slim(script) == 'const f = ({a})=>{return `${a} b` + "c ? d";};\n'
+def test_joining_keeps_texts_and_drops_comments():
+    assert "Copy PyTorch code" in ConvExplorer._esm
+    assert "What all widgets share" not in ConvExplorer._esm
 
 
 def test_subclass_without_a_script_of_its_own_inherits():

@@ -6,6 +6,7 @@ Here `size`, `kernel_size`, `stride` and `dilation` are tuples, one entry per ax
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -70,17 +71,16 @@ def windows(x: np.ndarray, kernel_size: Ints, stride: Ints, dilation: Ints) -> n
     extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation, strict=True))
     view = sliding_window_view(x, extent, axis=tuple(range(-n, 0)))
     view = view[(..., *(slice(None, None, step) for step in stride + dilation))]  # (N, C, Ho, Wo, K, K)
-    return np.moveaxis(view, range(-n, 0), range(2, 2 + n))
+    return view.transpose(0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
 
 
 def taps(
     kernel_size: Ints, stride: Ints, dilation: Ints, output_size: Ints
 ) -> Iterator[tuple[Ints, tuple[slice, ...]]]:
-    """Yield for each kernel tap its index and the cells that it reads: one strided slice per axis."""
-    for tap in np.ndindex(*kernel_size):
-        starts = [t * d for t, d in zip(tap, dilation, strict=True)]
-        axes = zip(starts, stride, output_size, strict=True)
-        yield tap, tuple(slice(start, start + s * (o - 1) + 1, s) for start, s, o in axes)
+    """Return for each kernel tap its index and the cells that it reads: one strided slice per axis."""
+    axes = zip(kernel_size, stride, dilation, output_size, strict=True)
+    cells = [[slice(t * d, t * d + s * (o - 1) + 1, s) for t in range(k)] for k, s, d, o in axes]
+    return zip(product(*map(range, kernel_size)), product(*cells), strict=True)
 
 
 def fold(columns: np.ndarray, size: Ints, stride: Ints, dilation: Ints) -> np.ndarray:

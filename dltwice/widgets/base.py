@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import anywidget
 import traitlets
+from rjsmin import jsmin
 
 HERE = Path(__file__).parent
 
@@ -19,18 +19,6 @@ HERE = Path(__file__).parent
 def read(path: Path) -> str:
     """Return the text of a file of the package."""
     return path.read_text(encoding="utf-8")
-
-
-def slim(path: Path) -> str:
-    """Return a script without indentation, whole-line comments and white space that goes without a parser.
-
-    A built page stores the text once per widget. What goes is safe by the habits of our scripts: block
-    comments start each line with ``/*`` or ``*`` and code never does, no template spans lines, and no text on
-    a page has one of these operators, or a brace with a space inside.
-    """
-    text = re.sub(r"(?m)^\s*(?:(?://|/?\*).*\n\s*)*", "", read(path))
-    text = re.sub(r"(?<=[{(\[,])\n|\n(?=[})\]])", "", text)
-    return re.sub(r" (=>|[!=]==|&&|\|\||\?\?) |(?<=\{) | (?=\})", r"\1", text)
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -51,7 +39,9 @@ class BookWidget(anywidget.AnyWidget):
         script = Path(inspect.getfile(cls)).with_suffix(".js")
         # ipywidgets derives one more class per instance, which carries `_esm` as a trait already.
         if "_esm" not in vars(cls) and script.exists():
-            cls._esm = "".join(map(slim, (*(HERE / part for part in cls._parts), script)))
+            parts = (*(HERE / part for part in cls._parts), script)
+            # A built page stores the text once per widget, so comments and white space go.
+            cls._esm = jsmin("\n".join(map(read, parts)))
             cls._css = read(HERE / "core.css") + "\n" + read(script.with_suffix(".css"))
         super().__init_subclass__(**kwargs)
 

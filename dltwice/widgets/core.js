@@ -43,7 +43,9 @@ function ml(tag, ...children) {
 function mlToken(token) {
   const [name, index] = token.split("_");
   if (index) return ml("msub", ml("mi", name), ml("mtext", index));
-  return ml(/^\d/.test(token) ? "mn" : /^\p{L}/u.test(token) ? "mi" : "mo", token);
+  const node = ml(/^\d/.test(token) ? "mn" : /^\p{L}/u.test(token) ? "mi" : "mo", token);
+  if ("()".includes(token)) node.setAttribute("stretchy", "false"); // or they drop below the line
+  return node;
 }
 
 /** A formula: `formula("y = ", frac("a + 1", "2"))`. */

@@ -5,8 +5,6 @@
 /** A name, the formula in letters, in numbers, and its result; each part may wrap to a line of its own. */
 function formulaLine(name, letters, numbers, result) {
   const parts = [letters, ["= ", ...numbers], ["= ", ml("mn", count(result))]].map((part) => formula(...part));
-  for (const sign of parts.flatMap((part) => [...part.querySelectorAll("mo")]))
-    if ("()".includes(sign.textContent)) sign.setAttribute("stretchy", "false");
   return el("div.dlt-formula", {}, el("span.dlt-name", {}, name), el("span", {}, ...parts));
 }
 

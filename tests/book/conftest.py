@@ -206,7 +206,8 @@ def axe():
 
     def check(page):
         # Without preload axe does not fetch the page's styles again, which a page in a folder may not.
-        violations = checker.run(page, options={"preload": False}).response["violations"]
+        options = {"preload": False, "resultTypes": ["violations"]}
+        violations = checker.run(page, options=options).response["violations"]
         return [
             f"{violation['id']}: {node['target']} {node['failureSummary']}"
             for violation in violations

@@ -1,5 +1,6 @@
 """The built site, every page of it: quiet, self-contained, accessible, narrow enough for a phone, light."""
 
+import functools
 import gzip
 import json
 import re
@@ -49,6 +50,7 @@ class Page(HTMLParser):
             attributes, text = self.scripts[-1]
             self.scripts[-1] = (attributes, text + data)
 
+    @functools.cached_property
     def anchors(self):
         return {value for _, a in self.elements for key in ("id", "name") if (value := a.get(key))}
 
@@ -91,9 +93,9 @@ def widget_views(page):
 
 # -- in the browser ------------------------------------------------------------------------------------
 ANIMATIONS_END = "() => Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => {})"
-CUT_OFF = """() => {
+CUT_OFF = """(width) => {
   const isClipped = (element) => getComputedStyle(element).overflowX !== "visible";
-  const sticksOut = (element) => element.getBoundingClientRect().right > innerWidth + 1;
+  const sticksOut = (element) => element.getBoundingClientRect().right > width + 1;
   const scrollsInside = (element) =>
     element.matches("article, .bd-search-container") ? false :
     (isClipped(element) && !sticksOut(element)) || scrollsInside(element.parentElement);
@@ -115,7 +117,7 @@ def test_page_is_quiet_fits_and_is_accessible(name, width, address, new_page, re
     page = new_page(width=width, theme=themes[0], touch=width < 500, reduced_motion="reduce")
     visit(page, f"{address}/{name}.html")
     page.evaluate("() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(CUT_OFF, width) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(LIVE).count() == len(widget_views(read(name)))
     for theme in themes:
@@ -257,7 +259,7 @@ def test_links_lead_somewhere(name, site, read):
         assert target.is_file(), f"{name}: {link} leads nowhere"
         assert target.is_relative_to(site)
         if anchor and target.suffix == ".html":
-            found = read(str(target.relative_to(site).with_suffix(""))).anchors()
+            found = read(str(target.relative_to(site).with_suffix(""))).anchors
             assert anchor in found, f"{name}: {link} has no such place"
 
 
