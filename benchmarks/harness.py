@@ -59,7 +59,7 @@ def _run_pinned(script, rounds, threads, path):
 
 
 def measure(candidates, rounds, attempts=2):
-    """Time each candidate once per round, in turns, and return its median in seconds.
+    """Time the candidates in turns, round by round, and return the median of each in seconds.
 
     Rounds in which other processes were busy are repeated, up to `attempts` · `rounds` in all; then the
     quietest rounds count. The second value says how many of those were not quiet.
@@ -76,16 +76,21 @@ def measure(candidates, rounds, attempts=2):
 
 
 def _round(candidates):
+    """Return how busy other processes were, and the median time of each candidate."""
     start, own, others = time.perf_counter(), time.process_time(), _all_processes()
-    times = {}
-    while time.perf_counter() - start < 0.1:  # long enough for the system's clock, which counts 1/100 s
-        for name, function in candidates.items():
-            begin = time.perf_counter()
-            function()
-            times.setdefault(name, []).append(time.perf_counter() - begin)
+    medians = {name: _median_time(function) for name, function in candidates.items()}
     busy = _all_processes() - others - (time.process_time() - own)
-    best = {name: statistics.median(values) for name, values in times.items()}
-    return busy / (time.perf_counter() - start), best
+    return busy / (time.perf_counter() - start), medians
+
+
+def _median_time(function, least=0.03):
+    """Run `function` several times in a row, as training does, so that caches are as warm as there."""
+    times = []
+    while sum(times) < least or len(times) < 3:
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 def _all_processes():

@@ -6,6 +6,7 @@ same file is read by the test of the widget's JavaScript (`tests/book/test_conv_
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch.nn import functional
 from traitlets import TraitError
 
 from dltwice.widgets import ConvExplorer, conv_presets
-from dltwice.widgets.base import BookWidget
+from dltwice.widgets.base import HERE, BookWidget
 
 GOLDEN = Path(__file__).parent / "golden" / "conv_explorer.json"
 SIZES = {"input_size": (1, 9), "kernel_size": (1, 4), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
@@ -233,6 +234,13 @@ def test_module_is_small_and_exports_only_its_default():
     assert ConvExplorer._esm.count("export ") == 1
     assert "import " not in ConvExplorer._esm.replace("import torch", "")
     assert ".dlt-widget" in ConvExplorer._css
+
+
+@pytest.mark.parametrize("script", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
+def test_templates_are_not_nested(script):
+    """rjsmin takes a template for text up to the next backtick: one inside another would lose its spaces."""
+    for template in re.findall(r"`[^`]*`", script.read_text(encoding="utf-8")):
+        assert template.count("{") == template.count("}"), template
 
 
 def test_joining_keeps_texts_and_drops_comments():

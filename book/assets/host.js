@@ -1,10 +1,10 @@
 /**
  * Runs the page's widgets without a kernel.
  *
- * A notebook stores the state of its widgets, the text of their JavaScript included. This script is what
- * JupyterLab is to them: it gives each one a model and a place to draw (the anywidget front-end module
- * interface, https://anywidget.dev/en/afm/). There is no Python behind the page, so `save_changes` and
- * `send` go nowhere, and several views of one model stay in step through the model itself.
+ * A notebook stores the state of its widgets, the text of their JavaScript included; a built page has it in
+ * its head. This script is what JupyterLab is to them: it gives each one a model and a place to draw (the
+ * anywidget front-end module interface, https://anywidget.dev/en/afm/). There is no Python behind the page:
+ * `save_changes` and `send` go nowhere, and several views of one model stay in step through the model itself.
  */
 (() => {
   "use strict";
@@ -12,17 +12,22 @@
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 
-  /** Remembers what `make` gave for each key, so that equal texts are imported or injected once. */
-  const once = (make) => {
+  /** Calls `create` once for each key and remembers what it gave: equal texts are imported or injected once. */
+  const once = (create) => {
     const made = new Map();
-    return (key) => made.get(key) ?? made.set(key, make(key)).get(key);
+    return (key) => made.get(key) ?? made.set(key, create(key)).get(key);
   };
+
+  const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
   const importText = once((text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" }))));
 
-  const injectStyle = once((text) => document.head.appendChild(Object.assign(document.createElement("style"), { textContent: text })));
+  const injectStyle = once((text) => document.head.appendChild(make("style", { textContent: text })));
 
-  const equal = (a, b) => Object.is(a, b) || (!ArrayBuffer.isView(a) && typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
+  /** Values are compared by what they hold, as Jupyter does, except binary ones. */
+  const equal = (a, b) =>
+    Object.is(a, b) ||
+    (typeof a === "object" && !ArrayBuffer.isView(a) && JSON.stringify(a) === JSON.stringify(b));
 
   class Model {
     #state;
@@ -69,7 +74,8 @@
     send() {}
 
     #emit(event, ...values) {
-      for (const one of [...this.#listeners]) if (one.event === event) one.callback.apply(one.context, values);
+      const heard = this.#listeners.filter((one) => one.event === event);
+      for (const { callback, context } of heard) callback.apply(context, values);
     }
   }
 
@@ -95,18 +101,17 @@
   };
 
   const say = (box, className, text) => {
-    const note = Object.assign(document.createElement("p"), { className, textContent: text });
-    box.replaceChildren(note);
+    box.replaceChildren(make("p", { className, textContent: text }));
   };
 
-  const show = async (script, entries, startOnce) => {
-    const box = script.closest(".dlt-widget") ?? script.parentElement;
+  const show = async (box) => {
     try {
-      const { model_id: id } = JSON.parse(script.textContent);
-      if (!entries[id]) throw new Error("its state was not saved with the notebook");
-      if (!entries[id].state._esm) return say(box, "dlt-widget-note", "This control is live in the notebook.");
-      const { model, widget, signal } = await startOnce(id);
-      const el = document.createElement("div");
+      const { model_id: id } = JSON.parse(box.querySelector(VIEW).textContent);
+      const entry = entries()[id];
+      if (!entry) throw new Error("its state was not saved with the notebook");
+      if (!entry.state._esm) return say(box, "dlt-widget-note", "This control is live in the notebook.");
+      const { model, widget, signal } = await startOnce(entry);
+      const el = make("div");
       box.replaceChildren(el);
       await widget.render?.({ model, el, signal });
       box.dataset.dltLive = "true";
@@ -118,7 +123,10 @@
     }
   };
 
-  const entries = Object.assign({}, ...[...document.querySelectorAll(STATE)].map((script) => JSON.parse(script.textContent).state));
-  const startOnce = once((id) => start(entries[id]));
-  for (const script of document.querySelectorAll(VIEW)) show(script, entries, startOnce);
+  const readOnce = once((script) => JSON.parse(script.textContent).state);
+  const entries = () => Object.assign({}, ...[...document.querySelectorAll(STATE)].map(readOnce));
+  const startOnce = once(start);
+
+  /** Brings one place to life. The page calls it from each, so no widget waits for the rest of the page. */
+  globalThis.dltHost = show;
 })();

@@ -52,6 +52,7 @@ class ConvBase(Module):
 
     def _check(self, x: ArrayLike) -> tuple[np.ndarray, bool]:
         """Return `x` with a batch axis, and whether it came with one."""
+        self._saved = None  # the last columns make room for the next
         x = check_input(x)
         letters = "N, C, H, W" if self.axes == 2 else "N, C, L"
         if x.ndim not in (self.axes + 1, self.axes + 2):

@@ -67,7 +67,7 @@ def lighten(app: Sphinx, page: str, _template: str, context: dict[str, Any], _do
     """Take from one page the scripts and styles that it does not use; add the widgets' host if it does."""
     body = context.get("body", "")
     if 'class="dlt-widget"' in body:
-        app.add_js_file("host.js", loading_method="defer", priority=100)  # before MathJax
+        app.add_js_file("host.js", priority=100)  # small, and ready before the first widget is read
     if page == "search":
         app.add_js_file(None, body=_SEARCH_IN_A_FOLDER)
     # A list whose entries are no list items is an error to screen readers; docutils writes one.

@@ -8,6 +8,7 @@ VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
 _BOX = """<div class="dlt-widget" aria-busy="true">
 <p class="dlt-widget-note">An interactive widget stands here. It needs JavaScript.</p>
 {script}
+<script>globalThis.dltHost?.(document.currentScript.parentElement)</script>
 </div>"""
 
 

@@ -40,7 +40,8 @@ class BookWidget(anywidget.AnyWidget):
         # ipywidgets derives one more class per instance, which carries `_esm` as a trait already.
         if "_esm" not in vars(cls) and script.exists():
             parts = (*(HERE / part for part in cls._parts), script)
-            # A built page stores the text once per widget, so comments and white space go.
+            # A built page stores the text once per widget, so comments and white space go. Scripts keep
+            # templates out of templates: rjsmin would take white space out of the inner one.
             cls._esm = jsmin("\n".join(map(read, parts)))
             cls._css = read(HERE / "core.css") + "\n" + read(script.with_suffix(".css"))
         super().__init_subclass__(**kwargs)

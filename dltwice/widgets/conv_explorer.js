@@ -60,8 +60,10 @@ function unreadNote(s) {
 /** What the cell in focus does, in words. */
 function sentence({ s, focus: { kind, at }, linked }) {
   const padding = linked.filter(({ x: [r, c] }) => s.input[r]?.[c] === undefined).length;
-  if (kind === "y") return `${name("Y", at)} reads ${plural(linked.length, "cell")} of X${padding ? `, ${padding} of them padding` : ""}.`;
-  if (kind === "w") return `${name("W", at)} is used ${plural(linked.length, "time")}: ${list(linked.map(({ x, y }) => `${name("X", x)} → ${name("Y", y)}`))}.`;
+  const outside = padding ? `, ${padding} of them padding` : "";
+  if (kind === "y") return `${name("Y", at)} reads ${plural(linked.length, "cell")} of X${outside}.`;
+  const uses = linked.map(({ x, y }) => `${name("X", x)} → ${name("Y", y)}`);
+  if (kind === "w") return `${name("W", at)} is used ${plural(linked.length, "time")}: ${list(uses)}.`;
   return `${name("X", at)} is read by ${plural(linked.length, "output")}${linked.length ? ": " : ""}${list(linked.map(({ y }) => name("Y", y)))}.`;
 }
 

@@ -183,8 +183,11 @@ function networkCode(input, layers) {
   return ["import torch", "from torch import nn", "", ...lines, ""].join("\n");
 }
 
-const fixText = (fix) => "move_to" in fix ? `Move it before layer ${fix.move_to + 1}.`
-  : `Use ${Object.entries(fix).map(([key, value]) => `${key}=${pythonText(value)}`).join(" and ")}.`;
+function fixText(fix) {
+  if ("move_to" in fix) return `Move it before layer ${fix.move_to + 1}.`;
+  const settings = Object.entries(fix).map(([key, value]) => `${key}=${pythonText(value)}`);
+  return `Use ${settings.join(" and ")}.`;
+}
 
 const reasonText = (layers, { index, reason }) => `Layer ${index + 1} (${layers[index].type}) breaks: ${reason}`;
 const problemText = (layers, problem) => `${reasonText(layers, problem)} ${fixText(problem.fix)}`;

@@ -3,9 +3,11 @@
 /** Whether two numbers are equal to within the tolerance and what rounding does. */
 const near = (a, b, tolerance = 0) => Math.abs(a - b) <= tolerance + 1e-9 * Math.max(Math.abs(a), Math.abs(b));
 
+const withUnit = (number, unit) => `${fmt(number, 10)} ${unit}`.trim();
+
 /** What a response deserves: whether it is right, the verdict, and a hint when it is not. */
 function verdict({ answer, tolerance, unit, wrong }, response) {
-  const shown = `${fmt(answer, 10)}${unit && ` ${unit}`}`;
+  const shown = withUnit(answer, unit);
   if (near(response, answer, tolerance)) return { right: true, text: `✓ Right: ${shown}.`, hint: "" };
   const hint = Object.entries(wrong).find(([number]) => near(response, Number(number)))?.[1];
   const text = `✗ ${fmt(response, 10)} is too ${response > answer ? "large" : "small"}.`;
@@ -13,7 +15,7 @@ function verdict({ answer, tolerance, unit, wrong }, response) {
 }
 
 /** Text with what stands between backticks as code; never read as HTML. */
-const prose = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+const prose = (text) => text.split("\x60").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
 const QUESTION = ["question", "answer", "tolerance", "unit", "explain", "wrong"];
 
@@ -49,13 +51,13 @@ function render({ model, el: host }) {
     judge();
   };
   const show = button("Show the answer", () => {
-    say(`The answer is ${fmt(model.get("answer"), 10)}${unit.textContent && ` ${unit.textContent}`}.`);
+    say(`The answer is ${withUnit(model.get("answer"), unit.textContent)}.`);
     open();
   });
   const update = () => {
     question.replaceChildren(...prose(model.get("question")));
     unit.textContent = model.get("unit");
-    input.setAttribute("aria-label", `Your prediction${unit.textContent && `, ${unit.textContent}`}`);
+    input.setAttribute("aria-label", ["Your prediction", unit.textContent].filter(Boolean).join(", "));
     judge();
   };
   explain.hidden = true;

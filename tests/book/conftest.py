@@ -52,11 +52,12 @@ HARNESS = """<!DOCTYPE html>
 html {{ background: #fff; color: #1b1f24; font-family: sans-serif; }}
 html[data-theme="dark"] {{ background: #14181e; color: #ced6dd; }}
 </style>
-<script defer src="host.js"></script>
+<script src="host.js"></script>
+{state}
 </head>
 <body><main><h1>Widgets</h1>
 {views}
-</main>{state}</body>
+</main></body>
 </html>"""
 
 
