@@ -95,7 +95,10 @@ def _inline(svg: str, alt: str) -> str:
     referenced = set(re.findall(r"#([\w-]+)", svg))
     svg = re.sub(r' id="([\w.-]+)"', lambda m: m[0] if m[1] in referenced else "", svg)
     svg = svg.replace(_TEXT, "currentColor").replace(f"'{_FONT}'", f"'{_FONT}', Verdana, sans-serif")
-    label = f'<svg role="img" aria-label="{html.escape(alt)}" style="max-width: 100%; height: auto"'
+    # On a narrow screen a figure shrinks to three quarters and then scrolls: its text stays readable.
+    least = round(float(re.search(r'width="([\d.]+)pt"', svg)[1]))
+    style = f"max-width: 100%; min-width: {least}px; height: auto"
+    label = f'<svg role="img" aria-label="{html.escape(alt)}" style="{style}"'
     return re.sub(r"\n\s*", "\n", svg.replace("<svg", label, 1)).strip()
 
 

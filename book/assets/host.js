@@ -12,7 +12,7 @@
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 
-  /** Calls `create` once for each key and remembers what it gave: equal texts are imported or injected once. */
+  /** Calls `create` once for each key and remembers what it gave: equal texts are imported once. */
   const once = (create) => {
     const made = new Map();
     return (key) => made.get(key) ?? made.set(key, create(key)).get(key);
@@ -20,7 +20,10 @@
 
   const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
-  const importText = once((text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" }))));
+  const importText = once((text) => {
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    return import(url);
+  });
 
   const injectStyle = once((text) => document.head.appendChild(make("style", { textContent: text })));
 
