@@ -75,7 +75,7 @@ def make_candidates(case):
     settings = (case.C, case.F, case.K, case.S, case.P)
     ours, theirs = nn.Conv2d(*settings, rng=rng), torch.nn.Conv2d(*settings)
     copy_weights(ours, theirs)
-    # Tolerance: sums of up to N·Ho·Wo products in float32, in another order.
+    # Tolerance: sums of up to N·H_out·W_out products in float32, in another order.
     compare(ours, theirs, x, rtol=1e-4)
     dy = rng.standard_normal(ours(x).shape, dtype=np.float32)
 

@@ -23,7 +23,7 @@ class Conv2d(ConvBase):
     | x      | (N, C, H, W) or (C, H, W)                     |
     | weight | (F, C/groups, K, K)                           |
     | bias   | (F,)                                          |
-    | y      | (N, F, Ho, Wo), Ho = ⌊(H + 2P − D(K − 1) − 1) / S⌋ + 1 |
+    | y      | (N, F, H_out, W_out), H_out = ⌊(H + 2P − D(K − 1) − 1) / S⌋ + 1 |
 
     Args:
         in_channels: C.
@@ -75,10 +75,10 @@ class Conv2d(ConvBase):
         N, G, F = len(x), self.groups, self.out_channels
         padded = pad(x, self._pads)
         size = self._output_size(padded.shape[2:])
-        view = windows(padded, self.kernel_size, self.stride, self.dilation)  # (N, C, K, K, Ho, Wo)
+        view = windows(padded, self.kernel_size, self.stride, self.dilation)  # (N, C, K, K, H_out, W_out)
         weight = self._weight(x.dtype).reshape(G, F // G, -1)  # (G, F/G, C/G·K·K)
-        columns = view.reshape(N, G, weight.shape[-1], prod(size))  # (N, G, C/G·K·K, Ho·Wo)
-        y = self._add_bias((weight @ columns).reshape(N, F, *size))  # (N, F, Ho, Wo)
+        columns = view.reshape(N, G, weight.shape[-1], prod(size))  # (N, G, C/G·K·K, H_out·W_out)
+        y = self._add_bias((weight @ columns).reshape(N, F, *size))  # (N, F, H_out, W_out)
         self._save(columns, padded.shape[2:], y.shape, batched)
         return y if batched else y[0]
 
@@ -87,7 +87,7 @@ class Conv2d(ConvBase):
         columns, padded_size, y_shape, batched = self._recall()
         dy = check_gradient(dy, y_shape[not batched :], columns.dtype)
         (N, F, *size), G = y_shape, self.groups
-        rows = dy.reshape(N, G, F // G, prod(size))  # (N, G, F/G, Ho·Wo)
+        rows = dy.reshape(N, G, F // G, prod(size))  # (N, G, F/G, H_out·W_out)
         dweight = (columns @ rows.swapaxes(-1, -2)).sum(axis=0)  # (G, C/G·K·K, F/G)
         self.grads["weight"] = dweight.swapaxes(-1, -2).reshape(self.weight.shape)
         if self.bias is not None:
@@ -128,7 +128,7 @@ class Conv1d(Conv2d):
     | x      | (N, C, L) or (C, L)  |
     | weight | (F, C/groups, K)     |
     | bias   | (F,)                 |
-    | y      | (N, F, Lo), Lo = ⌊(L + 2P − D(K − 1) − 1) / S⌋ + 1 |
+    | y      | (N, F, L_out), L_out = ⌊(L + 2P − D(K − 1) − 1) / S⌋ + 1 |
 
     Arguments and errors are those of `Conv2d`.
 
@@ -148,7 +148,7 @@ class ConvTranspose2d(ConvBase):
     | x      | (N, C, H, W) or (C, H, W)                                      |
     | weight | (C, F/groups, K, K)                                            |
     | bias   | (F,)                                                           |
-    | y      | (N, F, Ho, Wo), Ho = (H − 1)S − 2P + D(K − 1) + output_padding + 1 |
+    | y      | (N, F, H_out, W_out), H_out = (H − 1)S − 2P + D(K − 1) + output_padding + 1 |
 
     Arguments are those of `Conv2d` except `padding`, the rows taken away on each side, and `output_padding`,
     the rows added at the end: a strided convolution gives inputs of several sizes outputs of the same size,
@@ -196,7 +196,7 @@ class ConvTranspose2d(ConvBase):
         (N, C, *size), G = x.shape, self.groups
         groups, full_size = x.reshape(N, G, C // G, *size), self._full_size(size)
         full = spread(groups, self._weight(x.dtype), full_size, self.stride, self.dilation)
-        y = self._add_bias(crop(full, self._pads))  # (N, F, Ho, Wo)
+        y = self._add_bias(crop(full, self._pads))  # (N, F, H_out, W_out)
         self._save(x, y.shape, batched)
         return y if batched else y[0]
 

@@ -66,11 +66,11 @@ def crop(x: np.ndarray, pads: Pads) -> np.ndarray:
 
 
 def windows(x: np.ndarray, kernel_size: Ints, stride: Ints, dilation: Ints) -> np.ndarray:
-    """Return what each tap reads at each place: (N, C, H, W) → (N, C, K, K, Ho, Wo), a view, no copy."""
+    """Return what each tap reads at each place: (N, C, H, W) → (N, C, K, K, H_out, W_out), a view."""
     n = len(kernel_size)
     extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation, strict=True))
     view = sliding_window_view(x, extent, axis=tuple(range(-n, 0)))
-    view = view[(..., *(slice(None, None, step) for step in stride + dilation))]  # (N, C, Ho, Wo, K, K)
+    view = view[(..., *(slice(None, None, step) for step in stride + dilation))]  # (N, C, H_out, W_out, K, K)
     return view.transpose(0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
 
 
@@ -84,7 +84,7 @@ def taps(
 
 
 def fold(columns: np.ndarray, size: Ints, stride: Ints, dilation: Ints) -> np.ndarray:
-    """Add every window back to where `windows` read it, (N, C, K, K, Ho, Wo) → (N, C, H, W).
+    """Add every window back to where `windows` read it, (N, C, K, K, H_out, W_out) → (N, C, H, W).
 
     It is the transpose of `windows`. The loop is over the K·K taps, never over positions.
     """
@@ -103,7 +103,7 @@ def spread(y: np.ndarray, weight: np.ndarray, size: Ints, stride: Ints, dilation
 
     | array  | shape                          |
     |--------|--------------------------------|
-    | y      | (N, G, F/G, Ho, Wo)            |
+    | y      | (N, G, F/G, H_out, W_out)            |
     | weight | (G, F/G, C/G, K, K)            |
     | result | (N, C, H, W); `size` is (H, W) |
     """
@@ -117,7 +117,7 @@ def spread_at_once(y: np.ndarray, weight: np.ndarray, size: Ints, stride: Ints, 
     (N, G, F), output_size = y.shape[:3], y.shape[3:]
     C, kernel_size = weight.shape[2], weight.shape[3:]
     transposed = weight.reshape(G, F, C * prod(kernel_size)).swapaxes(-1, -2)  # (G, C/G·K·K, F/G)
-    columns = transposed @ y.reshape(N, G, F, prod(output_size))  # (N, G, C/G·K·K, Ho·Wo)
+    columns = transposed @ y.reshape(N, G, F, prod(output_size))  # (N, G, C/G·K·K, H_out·W_out)
     return fold(columns.reshape(N, G * C, *kernel_size, *output_size), size, stride, dilation)
 
 
@@ -125,7 +125,7 @@ def spread_by_taps(y: np.ndarray, weight: np.ndarray, size: Ints, stride: Ints, 
     """`spread` with one product per tap, channels last: each fits the cache and is added in long runs."""
     (N, G, F), output_size = y.shape[:3], y.shape[3:]
     C, kernel_size = weight.shape[2], weight.shape[3:]
-    rows = y.reshape(N, G, F, prod(output_size)).swapaxes(-1, -2)  # (N, G, Ho·Wo, F/G)
+    rows = y.reshape(N, G, F, prod(output_size)).swapaxes(-1, -2)  # (N, G, H_out·W_out, F/G)
     kernels = np.ascontiguousarray(np.moveaxis(weight, (0, 1, 2), (-3, -2, -1)))  # (K, K, G, F/G, C/G)
     x = np.zeros((N, G, *size, C), y.dtype)
     for tap, cells in taps(kernel_size, stride, dilation, output_size):
