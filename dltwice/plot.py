@@ -91,13 +91,14 @@ def show(fig: Figure, alt: str) -> SVGFigure:
 def _inline(svg: str, alt: str) -> str:
     """Strip what an inline SVG does not need, and give it its role, label and the page's text color."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # The style would apply to the whole page; here it stands on the figure itself.
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     referenced = set(re.findall(r"#([\w-]+)", svg))
     svg = re.sub(r' id="([\w.-]+)"', lambda m: m[0] if m[1] in referenced else "", svg)
     svg = svg.replace(_TEXT, "currentColor").replace(f"'{_FONT}'", f"'{_FONT}', Verdana, sans-serif")
     # On a narrow screen a figure shrinks to three quarters and then scrolls: its text stays readable.
     least = round(float(re.search(r'width="([\d.]+)pt"', svg)[1]))
-    style = f"max-width: 100%; min-width: {least}px; height: auto"
+    style = f"max-width: 100%; min-width: {least}px; height: auto; stroke-linejoin: round"
     label = f'<svg role="img" aria-label="{html.escape(alt)}" style="{style}"'
     return re.sub(r"\n\s*", "\n", svg.replace("<svg", label, 1)).strip()
 

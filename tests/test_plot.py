@@ -38,6 +38,10 @@ def test_keeps_only_ids_that_are_used():
     assert all(f"#{name}" in draw().svg for name in ids)
 
 
+def test_styles_nothing_but_itself():
+    assert "<style" not in draw().svg
+
+
 def test_negative_numbers_have_a_minus_sign():
     assert "−2" in draw().svg
 
