@@ -18,11 +18,11 @@ Size = int | tuple[int, ...]
 class Conv2d(ConvBase):
     """Cross-correlation of a picture with `out_channels` kernels, as all deep learning calls convolution.
 
-    | array  | shape                                         |
-    |--------|-----------------------------------------------|
-    | x      | (N, C, H, W) or (C, H, W)                     |
-    | weight | (F, C/groups, K, K)                           |
-    | bias   | (F,)                                          |
+    | array  | shape                                                           |
+    |--------|-----------------------------------------------------------------|
+    | x      | (N, C, H, W) or (C, H, W)                                       |
+    | weight | (F, C/groups, K, K)                                             |
+    | bias   | (F,)                                                            |
     | y      | (N, F, H_out, W_out), H_out = ⌊(H + 2P − D(K − 1) − 1) / S⌋ + 1 |
 
     Args:
@@ -123,11 +123,11 @@ class Conv2d(ConvBase):
 class Conv1d(Conv2d):
     """Cross-correlation of a signal with `out_channels` kernels: `Conv2d` with one axis.
 
-    | array  | shape                |
-    |--------|----------------------|
-    | x      | (N, C, L) or (C, L)  |
-    | weight | (F, C/groups, K)     |
-    | bias   | (F,)                 |
+    | array  | shape                                                    |
+    |--------|----------------------------------------------------------|
+    | x      | (N, C, L) or (C, L)                                      |
+    | weight | (F, C/groups, K)                                         |
+    | bias   | (F,)                                                     |
     | y      | (N, F, L_out), L_out = ⌊(L + 2P − D(K − 1) − 1) / S⌋ + 1 |
 
     Arguments and errors are those of `Conv2d`.
@@ -143,11 +143,11 @@ class ConvTranspose2d(ConvBase):
 
     It undoes the shape of a convolution with the same settings, not its values.
 
-    | array  | shape                                                          |
-    |--------|----------------------------------------------------------------|
-    | x      | (N, C, H, W) or (C, H, W)                                      |
-    | weight | (C, F/groups, K, K)                                            |
-    | bias   | (F,)                                                           |
+    | array  | shape                                                                       |
+    |--------|-----------------------------------------------------------------------------|
+    | x      | (N, C, H, W) or (C, H, W)                                                   |
+    | weight | (C, F/groups, K, K)                                                         |
+    | bias   | (F,)                                                                        |
     | y      | (N, F, H_out, W_out), H_out = (H − 1)S − 2P + D(K − 1) + output_padding + 1 |
 
     Arguments are those of `Conv2d` except `padding`, the rows taken away on each side, and `output_padding`,

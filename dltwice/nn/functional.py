@@ -103,7 +103,7 @@ def spread(y: np.ndarray, weight: np.ndarray, size: Ints, stride: Ints, dilation
 
     | array  | shape                          |
     |--------|--------------------------------|
-    | y      | (N, G, F/G, H_out, W_out)            |
+    | y      | (N, G, F/G, H_out, W_out)      |
     | weight | (G, F/G, C/G, K, K)            |
     | result | (N, C, H, W); `size` is (H, W) |
     """
