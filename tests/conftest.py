@@ -6,5 +6,5 @@ BROWSER_TESTS = Path(__file__).parent / "book"
 
 
 def pytest_collection_modifyitems(items):
-    """Put the tests in a browser last: Playwright keeps an event loop, where nbclient cannot start its own."""
+    """Put the tests in a browser last: Playwright keeps an event loop, and nbclient starts its own."""
     items.sort(key=lambda item: BROWSER_TESTS in item.path.parents)
