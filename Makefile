@@ -10,6 +10,7 @@ FULL_ENV := .venv/.everything-installed
 SITE := _build/html
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # the steps share one environment and one _build
 .PHONY: help book serve lab grade test check lint sync notebooks exercises unit nbval bench clean
 
 help: ## print this list
@@ -20,7 +21,7 @@ book: $(BOOK_ENV) ## build the HTML site from the stored outputs (no torch, no e
 	@# After an unfinished build nothing of it is trusted: Sphinx would keep a half-written page, or hide a warning.
 	@test ! -e _build/.unfinished || rm -rf $(SITE) _build/.doctrees
 	@mkdir -p _build && touch _build/.unfinished
-	$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/jupyter-book build . -q -W -n --keep-going
 	@rm _build/.unfinished
 	@echo "The book: $(SITE)/index.html (open it in a browser, or type: make serve)"
 
@@ -28,6 +29,7 @@ serve: book ## build the site and serve it at http://localhost:8000 (PORT=8000)
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
 
 lab: $(FULL_ENV) ## open a chapter in JupyterLab (CH=04)
+	@test -n "$(wildcard notebooks/$(CH)_*.ipynb)" || { echo "no chapter $(CH) in notebooks/; try CH=04"; exit 1; }
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab --LabApp.news_url=None \
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(wildcard notebooks/$(CH)_*.ipynb)

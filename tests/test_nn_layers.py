@@ -233,3 +233,27 @@ def test_errors(call, message):
 def test_import_needs_only_numpy():
     code = "import sys, dltwice.nn, dltwice.optim; sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_layer_stands_in_a_sequential_once():
+    relu = nn.ReLU()
+    with pytest.raises(ValueError, match="position 2 is there already"):
+        nn.Sequential(relu, nn.Flatten(), relu)
+
+
+@pytest.mark.parametrize("size", [0, 3.0, "3", True])
+def test_linear_refuses_bad_sizes(size):
+    with pytest.raises(ValueError, match="in_features must be"):
+        nn.Linear(size, 2)
+
+
+def test_a_bias_cannot_be_given_to_a_layer_without_one():
+    layer = nn.Linear(2, 2, bias=False)
+    with pytest.raises(ValueError, match="bias=True"):
+        layer.bias = np.ones(2)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int64, np.longdouble])
+def test_only_float32_and_float64(dtype):
+    with pytest.raises(ValueError, match="float32 or float64"):
+        nn.ReLU()(np.zeros(3, dtype))

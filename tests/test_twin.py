@@ -79,6 +79,18 @@ def test_finds_the_wrong_one(layer, twin, message):
         compare(layer, twin, X)
 
 
+def test_finds_zero_where_the_gradient_is_small():
+    """A mean over many entries has a small gradient; zeros are no good answer to it."""
+
+    class NoGradient(nn.MSELoss):
+        def backward(self, dy=1.0):
+            return 0 * super().backward(dy)
+
+    x = np.random.default_rng(0).normal(size=(16, 3, 32, 32)).astype(np.float32)
+    with pytest.raises(AssertionError, match="gradient of input"):
+        compare(NoGradient(), torch.nn.MSELoss(), x, target=np.zeros_like(x))
+
+
 def test_finds_promotion():
     with pytest.raises(AssertionError, match=r"output: NumPy has shape .* of float64, PyTorch .* of float32"):
         compare(Promotes(), torch.nn.ReLU(), X.astype(np.float32))
@@ -129,7 +141,7 @@ def test_weights_that_do_not_fit():
 def test_wrong_input():
     with pytest.raises(ValueError, match="x must hold floats"):
         compare(nn.ReLU(), torch.nn.ReLU(), np.arange(3))
-    with pytest.raises(ValueError, match="x must be float64 or float32, got float16"):
+    with pytest.raises(ValueError, match=r"x must hold floats \(float32 or float64\), got float16"):
         compare(nn.ReLU(), torch.nn.ReLU(), np.zeros(3, np.float16))
 
 

@@ -223,6 +223,24 @@ def test_flip_is_convolution_as_in_mathematics():
 # ---- the widget as an object ----
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"strides": 2},
+        {"bias": float("nan")},
+        {"bias": float("inf")},
+        {"kernel": [[10**400]]},
+        {"kernel": "12"},
+        {"input": np.zeros((5, 5)), "input_size": 5.0},
+        {"input": [[1, 2], [3]], "input_size": 2},
+    ],
+    ids=str,
+)
+def test_bad_settings_are_trait_errors(settings):
+    with pytest.raises(TraitError):
+        ConvExplorer(**settings)
+
+
 def test_repr_is_stable():
     assert repr(ConvExplorer(stride=2)) == (
         "ConvExplorer(input_size=(5, 5), kernel_size=(3, 3), stride=(2, 2), padding=(0, 0), dilation=(1, 1))"

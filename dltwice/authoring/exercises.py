@@ -217,7 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = Path.cwd().resolve()
     try:
-        remove_leftovers(root, "solutions/*", "exercises/*")
+        if not options.check:
+            remove_leftovers(root, "solutions/*", "exercises/*")
         paths = chapters(root / "solutions", "*/*.md", options.stems)
     except AuthoringError as error:
         print(error, file=sys.stderr)

@@ -54,8 +54,8 @@ def read_source(path: Path, root: Path) -> Source:
         The file cannot be read as a MyST notebook.
     """
     relative = path.relative_to(root)
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         notebook = myst_to_notebook(text, add_source_map=True)
     except Exception as error:  # jupytext, yaml and markdown-it each raise their own
         raise AuthoringError(f"{relative.as_posix()}: not a MyST notebook: {error}") from error
@@ -143,4 +143,5 @@ def chapters(folder: Path, pattern: str, stems: list[str]) -> list[Path]:
 
 
 def _named(path: Path, stem: str) -> bool:
+    stem = stem.zfill(2) if stem.isdecimal() else stem
     return path.stem == stem or path.stem.startswith(f"{stem}_")

@@ -41,6 +41,7 @@ def run(cells: list[dict[str, Any]], out: TextIO) -> None:
             given |= {key: value for key, value in namespace.items() if before.get(key) is not value}
         elif kind == "answer" and status != "passed":
             broken[question] = message
+        message = message.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate can't be printed
         print(json.dumps([status, message]), file=out, flush=True)
 
 

@@ -16,7 +16,7 @@ class Sequential(Module):
     Parameters are named by position, as in PyTorch: `"0.weight"`, `"0.bias"`, `"2.weight"`.
 
     Raises:
-        ValueError: an argument is not a layer.
+        ValueError: an argument is not a layer, or is there twice.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Sequential.html
     """
@@ -27,6 +27,11 @@ class Sequential(Module):
                 raise ValueError(
                     f"Sequential takes layers of dltwice.nn, got {type(layer).__name__} at position "
                     f"{position}: write Sequential(Conv2d(...), ReLU())"
+                )
+            if any(layer is earlier for earlier in layers[:position]):
+                raise ValueError(
+                    f"the layer at position {position} is there already: a layer remembers one input, so "
+                    "build a second one, and give it the first one's state_dict for equal weights"
                 )
         self.layers = list(layers)
 

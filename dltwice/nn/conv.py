@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .conv_base import ConvBase, sizes
+from .conv_base import ConvBase
 from .functional import Pads, conv_output_size, crop, pad, spread, windows
-from .module import check_gradient
+from .module import check_gradient, sizes
 
 Size = int | tuple[int, ...]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .module import Module, check_input, uniform
+from .module import Module, check_input, sizes, uniform
 
 
 class ConvBase(Module):
@@ -89,16 +89,3 @@ class ConvBase(Module):
                 text += f", {name}={value}"
         text += f", groups={self.groups}" if self.groups != 1 else ""
         return text + (", bias=False" if self.bias is None else "")
-
-
-def sizes(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
-    """Return `value` as `count` integers, each `least` or more."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value,) * count
-    if len(values) != count:
-        raise ValueError(f"{name} must be one integer or {count} of them, got {value!r}")
-    for number in values:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise ValueError(f"{name} must be an integer{' or a tuple' * (count > 1)}, got {value!r}")
-        if number < least:
-            raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return tuple(int(number) for number in values)

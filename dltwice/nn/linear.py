@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .module import Module, check_gradient, check_input, uniform
+from .module import Module, check_gradient, check_input, sizes, uniform
 
 
 class Linear(Module):
@@ -45,8 +45,7 @@ class Linear(Module):
     ) -> None:
         super().__init__()
         for name, size in (("in_features", in_features), ("out_features", out_features)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            sizes(name, size, 1, 1)
         rng = np.random.default_rng(rng)
         self.in_features, self.out_features = in_features, out_features
         self.params["weight"] = uniform(rng, in_features, (out_features, in_features), dtype)

@@ -38,7 +38,8 @@ class Module:
     - `layer.grads["weight"]`: their gradients. Every `backward` replaces them (PyTorch adds to them).
     - `layer(x)` is `layer.forward(x)`.
 
-    Layers compute in the type of their input, float32 or float64, and never modify it.
+    Layers compute in the type of their input, float32 or float64, and never modify it. Between `forward` and
+    `backward` the caller must not modify it either: some layers keep the input itself, not a copy.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
@@ -112,6 +113,8 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in (params := self.__dict__.get("params", {})):
+            if name == "bias" and value is not None:
+                raise ValueError("bias: this layer was built without one; build it with bias=True")
             return super().__setattr__(name, value)
         value = to_array(value)
         if value.shape != params[name].shape:
@@ -146,7 +149,7 @@ def check_input(x: ArrayLike, name: str = "x") -> np.ndarray:
         ValueError: `x` holds something else, for instance integers.
     """
     x = to_array(x)
-    if not np.issubdtype(x.dtype, np.floating):
+    if x.dtype not in (np.float32, np.float64):
         raise ValueError(
             f"{name} must hold floats (float32 or float64), got {x.dtype}: "
             f"convert it with {name}.astype(np.float32)"
@@ -173,3 +176,19 @@ def uniform(rng: Any, fan_in: int, shape: tuple[int, ...], dtype: DTypeLike) -> 
     """Draw a parameter as PyTorch does by default: uniform in ±1/√fan_in."""
     bound = 1 / max(fan_in, 1) ** 0.5
     return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
+
+
+def sizes(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """Return `value` as `count` integers, each `least` or more."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * count
+    if len(values) != count:
+        wanted = f"one integer or {count} of them" if count > 1 else "one integer"
+        raise ValueError(
+            f"{name} must be {wanted}, got {value!r}: write {name}={max(least, 1)}, for instance"
+        )
+    for number in values:
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise ValueError(f"{name} must be an integer{' or a tuple' * (count > 1)}, got {value!r}")
+        if number < least:
+            raise ValueError(f"{name} must be at least {least}, got {value!r}: write {name}={least} or more")
+    return tuple(int(number) for number in values)

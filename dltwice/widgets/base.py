@@ -46,6 +46,14 @@ class BookWidget(anywidget.AnyWidget):
             cls._css = read(HERE / "core.css") + "\n" + read(script.with_suffix(".css"))
         super().__init_subclass__(**kwargs)
 
+    def __init__(self, **traits: Any) -> None:
+        if unknown := sorted(traits.keys() - set(self.trait_names())):
+            known = ", ".join(name for name in self._shown or self.trait_names(sync=True) if name[0] != "_")
+            raise traitlets.TraitError(
+                f"{type(self).__name__}: expected settings such as {known}; got {unknown[0]!r}. Leave it out."
+            )
+        super().__init__(**traits)
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
         return f"{type(self).__name__}({shown})"
@@ -79,6 +87,17 @@ class Pair(traitlets.TraitType):
         )
 
 
+class Finite(traitlets.CFloat):
+    """A finite number. A page's JSON can hold no other: ``TraitError`` for NaN and the infinities."""
+
+    def validate(self, obj: traitlets.HasTraits, value: Any) -> float:
+        """Return the value as a float, or raise ``TraitError``."""
+        number = super().validate(obj, value)
+        if not math.isfinite(number):
+            raise traitlets.TraitError(f"{self.name}: expected a finite number, got {value!r}. Replace it.")
+        return number
+
+
 class Matrix(traitlets.TraitType):
     """A rectangle of finite numbers, kept as a list of rows; any two-dimensional array-like is accepted.
 
@@ -98,8 +117,10 @@ class Matrix(traitlets.TraitType):
         if isinstance(value, str) and value in self.names:
             return value
         try:
-            matrix = [[float(number) for number in row] for row in value]
-        except (TypeError, ValueError):
+            matrix = [
+                [float(number) for number in row] for row in (None if isinstance(value, str) else value)
+            ]
+        except (TypeError, ValueError, OverflowError):
             known = f" or one of {', '.join(map(repr, self.names))}" if self.names else ""
             self._refuse(f"rows of numbers such as [[1, 2], [3, 4]]{known}", repr(value))
         widths = sorted({len(row) for row in matrix}) or [0]

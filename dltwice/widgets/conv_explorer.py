@@ -11,7 +11,7 @@ import traitlets
 from dltwice.nn import Conv2d
 
 from . import conv_presets as presets
-from .base import BookWidget, Matrix, Pair
+from .base import BookWidget, Finite, Matrix, Pair
 
 
 class ConvExplorer(BookWidget):
@@ -56,7 +56,7 @@ class ConvExplorer(BookWidget):
     input = Matrix(rows=16, cols=16, names=presets.INPUTS).tag(sync=True)
     kernel = Matrix(rows=7, cols=7, names=presets.KERNELS).tag(sync=True)
     upstream = Matrix(rows=32, cols=32, empty=True).tag(sync=True)
-    bias = traitlets.CFloat(0.0).tag(sync=True)
+    bias = Finite(0.0).tag(sync=True)
     flip = traitlets.Bool(False).tag(sync=True)
     view = traitlets.Enum(["forward", "backward"], "forward").tag(sync=True)
     predict = traitlets.Enum(["off", "size", "value"], "off").tag(sync=True)
@@ -66,8 +66,8 @@ class ConvExplorer(BookWidget):
         for name in ("input", "kernel"):
             if name in kwargs and f"{name}_size" in kwargs and not isinstance(kwargs[name], str):
                 rows, size = kwargs[name], kwargs[f"{name}_size"]
-                pair = (size, size) if isinstance(size, int) else tuple(size)
-                if np.shape(rows) != pair:
+                pair = getattr(type(self), f"{name}_size").validate(self, size)
+                if np.shape(getattr(type(self), name).validate(self, rows)) != pair:
                     raise traitlets.TraitError(
                         f"{name} has shape {np.shape(rows)}, but {name}_size is {pair}. "
                         f"Leave {name}_size out: it follows from {name}."

@@ -104,6 +104,8 @@ class FeatureMapCalculator(BookWidget):
         layers = []
         for module in model:
             kind = type(module).__name__
+            if kind == "Flatten" and (module.start_dim, module.end_dim) not in {(1, -1), (1, 3)}:
+                raise traitlets.TraitError(f"Flatten: expected start_dim=1 and end_dim=-1, got {module}.")
             layer = {key: getattr(module, key) for key in SETTINGS.get(kind, ())}
             if "bias" in layer:
                 layer["bias"] = module.bias is not None

@@ -69,7 +69,7 @@ def read_layer(layer: dict) -> dict:
 
 def _read_setting(kind: str, key: str, value: Any) -> Any:
     if key in PAIRS:
-        if kind == "Conv2d" and key == "padding" and value in ("same", "valid"):
+        if kind == "Conv2d" and key == "padding" and isinstance(value, str) and value in ("same", "valid"):
             return value
         pair = [_int(v) for v in value] if isinstance(value, list | tuple) else [_int(value)] * 2
         if len(pair) == 2 and None not in pair and max(map(abs, pair)) <= LARGEST:
@@ -195,7 +195,7 @@ def _channels(layer: dict, C: int) -> Found:
     if layer["in_channels"] not in (None, C):
         return f"in_channels is {layer['in_channels']}, but {C} channels come in.", {"in_channels": C}
     if C % groups:
-        divisors = [g for g in range(1, C + 1) if gcd(C, F) % g == 0]
+        divisors = [g for g in range(1, gcd(C, F) + 1) if gcd(C, F) % g == 0]
         fix = {"groups": min(divisors, key=lambda g: abs(g - groups))}
         return f"groups={groups} does not divide the {C} channels that come in.", fix
     if F % groups:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
-from dltwice.widgets.base import BookWidget
+from dltwice.widgets.base import BookWidget, Finite
 
 
 class Predict(BookWidget):
@@ -28,7 +28,7 @@ class Predict(BookWidget):
     """
 
     question = traitlets.Unicode().tag(sync=True)
-    answer = traitlets.Float().tag(sync=True)
+    answer = Finite().tag(sync=True)
     tolerance = traitlets.Float(0.0, min=0.0).tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
     explain = traitlets.Unicode().tag(sync=True)
