@@ -4,6 +4,7 @@ import functools
 import gzip
 import json
 import re
+import statistics
 import types
 from html.parser import HTMLParser
 from pathlib import Path
@@ -146,19 +147,20 @@ def test_chapter_has_live_widgets(name, site, new_page, read):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_first_widget_is_soon_usable(name, http_site, new_page):
-    page = new_page()
-    page.add_init_script(
-        """new MutationObserver((_, observer) => {
-            if (!document.querySelector("[data-dlt-live=true]")) return;
-            globalThis.firstWidget = performance.now();
-            observer.disconnect();
-        }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-dlt-live"] });"""
-    )
+    """The median of three loads, each in a browser context of its own that has nothing in its cache."""
     times = []
     for _ in range(3):
+        page = new_page()
+        page.add_init_script(
+            """new MutationObserver((_, observer) => {
+                if (!document.querySelector("[data-dlt-live=true]")) return;
+                globalThis.firstWidget = performance.now();
+                observer.disconnect();
+            }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-dlt-live"] });"""
+        )
         visit(page, f"{http_site}/{name}.html")
         times.append(page.evaluate("firstWidget") / 1000)
-    assert min(times) <= WIDGET_SECONDS, times
+    assert statistics.median(times) <= WIDGET_SECONDS, times
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -248,6 +250,11 @@ def test_page_without_javascript_says_what_is_missing(name, site, new_page, read
 
 
 # -- in the files --------------------------------------------------------------------------------------
+def test_every_built_page_is_among_the_tested(site):
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
+    assert {name for name in built if not name.startswith("_")} == {*PAGES, "index"}
+
+
 @pytest.mark.parametrize("name", [*PAGES, "index"])
 def test_links_lead_somewhere(name, site, read):
     here = read(name).path
