@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .conv_base import ConvBase
-from .functional import Pads, conv_output_size, crop, pad, spread, windows
+from .functional import Pads, conv_output_size, crop, pad, spread, unfold, windows
 from .module import check_gradient, sizes
 
 Size = int | tuple[int, ...]
@@ -70,32 +70,49 @@ class Conv2d(ConvBase):
         self._init_params(shape, bias, dtype, rng)
 
     def forward(self, x: ArrayLike) -> np.ndarray:
-        """Copy what the kernels read into columns, and multiply once."""
+        """Put what the kernels read into columns, and multiply."""
         x, batched = self._check(x)
-        N, G, F = len(x), self.groups, self.out_channels
         padded = pad(x, self._pads)
         size = self._output_size(padded.shape[2:])
-        view = windows(padded, self.kernel_size, self.stride, self.dilation)  # (N, C, K, K, H_out, W_out)
-        weight = self._weight(x.dtype).reshape(G, F // G, -1)  # (G, F/G, C/G·K·K)
-        columns = view.reshape(N, G, weight.shape[-1], prod(size))  # (N, G, C/G·K·K, H_out·W_out)
-        y = self._add_bias((weight @ columns).reshape(N, F, *size))  # (N, F, H_out, W_out)
-        self._save(columns, padded.shape[2:], y.shape, batched)
+        blocks = unfold(padded, self.groups, self.kernel_size, self.stride, self.dilation)
+        weights = self._weight_blocks(len(blocks), x.dtype)
+        y = weights[0] @ blocks[0]  # (N, G, F/G, H_out·W_out)
+        for weight, columns in zip(weights[1:], blocks[1:], strict=True):
+            y += weight @ columns
+        y = self._add_bias(y.reshape(len(x), self.out_channels, *size))  # (N, F, H_out, W_out)
+        self._save(blocks, padded.shape[2:], y.shape, batched)
         return y if batched else y[0]
 
     def backward(self, dy: ArrayLike) -> np.ndarray:
         """Fill dW = Σₙ dy columnsᵀ and db = Σ dy; return dx: every dy lays its kernel back onto the input."""
-        columns, padded_size, y_shape, batched = self._recall()
-        dy = check_gradient(dy, y_shape[not batched :], columns.dtype)
+        blocks, padded_size, y_shape, batched = self._recall()
+        dy = check_gradient(dy, y_shape[not batched :], blocks[0].dtype)
         (N, F, *size), G = y_shape, self.groups
         rows = dy.reshape(N, G, F // G, prod(size))  # (N, G, F/G, H_out·W_out)
-        dweight = (columns @ rows.swapaxes(-1, -2)).sum(axis=0)  # (G, C/G·K·K, F/G)
-        self.grads["weight"] = dweight.swapaxes(-1, -2).reshape(self.weight.shape)
+        transposed = rows.swapaxes(-1, -2)  # (N, G, H_out·W_out, F/G)
+        if len(blocks) > 1:
+            transposed = np.ascontiguousarray(transposed)  # it is read once per block
+        dweights = [(columns @ transposed).sum(axis=0) for columns in blocks]  # (G, C/G·K·K, F/G)
+        self.grads["weight"] = self._join_blocks(dweights)
         if self.bias is not None:
             self.grads["bias"] = rows.sum(axis=0).sum(axis=-1).reshape(F)
         dy = rows.reshape(N, G, F // G, *size)
         dpadded = spread(dy, self._weight(dy.dtype), padded_size, self.stride, self.dilation)
         dx = crop(dpadded, self._pads)  # (N, C, H, W)
         return dx if batched else dx[0]
+
+    def _weight_blocks(self, count: int, dtype: DTypeLike) -> np.ndarray:
+        """Return the weight in as many blocks as `unfold` gave columns: (count, G, F/G, C/G·K·K/count)."""
+        weight = self._weight(dtype)  # (G, F/G, C/G, K, K)
+        if count > 1:
+            weight = np.moveaxis(weight, 3, 0)  # (K, G, F/G, C/G, K)
+        return weight.reshape(count, self.groups, self.out_channels // self.groups, -1)
+
+    def _join_blocks(self, dweights: list[np.ndarray]) -> np.ndarray:
+        """Undo `_weight_blocks` for gradients of shape (G, C/G·K·K/count, F/G)."""
+        (G, _, F), C = dweights[0].shape, self.in_channels // self.groups
+        joined = np.stack(dweights).reshape(len(dweights), G, C, -1, F)  # (count, G, C/G, taps, F/G)
+        return joined.transpose(1, 4, 2, 0, 3).reshape(self.weight.shape)
 
     def _resolve_padding(self) -> Pads:
         """Return (before, after) for each axis."""

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
-FEW_CHANNELS = 4  # below, one product per tap is too small to be worth its call
+FEW_CHANNELS = 4  # below, a product per kernel row or per tap is too small to be worth its call
 
 
 def conv_output_size(
@@ -72,6 +72,24 @@ def windows(x: np.ndarray, kernel_size: Ints, stride: Ints, dilation: Ints) -> n
     view = sliding_window_view(x, extent, axis=tuple(range(-n, 0)))
     view = view[(..., *(slice(None, None, step) for step in stride + dilation))]  # (N, C, H_out, W_out, K, K)
     return view.transpose(0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
+
+
+def unfold(x: np.ndarray, groups: int, kernel_size: Ints, stride: Ints, dilation: Ints) -> list[np.ndarray]:
+    """Return the windows of `x` (N, C, H, W) as columns, in one matrix or in one per kernel row.
+
+    With few channels it is one matrix, (N, G, C/G·K·K, H_out·W_out): a copy. With more it is one for each row
+    of the kernel, (N, G, C/G·K, H_out·W_out). With stride 1 these are views into one copy, K times smaller.
+    """
+    N, C = len(x), x.shape[1] // groups
+    if len(kernel_size) == 1 or C < FEW_CHANNELS:
+        view = windows(x, kernel_size, stride, dilation)  # (N, C, K, K, H_out, W_out)
+        return [view.reshape(N, groups, C * prod(kernel_size), prod(view.shape[-len(kernel_size) :]))]
+    (K, K_w), (S, S_w), (D, D_w) = kernel_size, stride, dilation
+    wide = sliding_window_view(x, D_w * (K_w - 1) + 1, axis=3)  # (N, C, H, W_out, K)
+    copy = np.ascontiguousarray(np.moveaxis(wide[..., ::S_w, ::D_w], -1, 2))  # (N, C, K, H, W_out)
+    places = range(0, x.shape[2] - D * (K - 1), S)  # where the first row of the kernel stands
+    rows = (copy[:, :, :, D * u : D * u + places[-1] + 1 : S] for u in range(K))  # (N, C, K, H_out, W_out)
+    return [row.reshape(N, groups, C * K_w, len(places) * row.shape[-1]) for row in rows]
 
 
 def taps(
