@@ -15,10 +15,21 @@ from pathlib import Path
 from dltwice.grading.find import find_master, find_notebook
 from dltwice.grading.grader import grade_one
 from dltwice.grading.notebook import Master, load_master
-from dltwice.grading.process import TIME_LIMIT
-from dltwice.grading.results import GradeResult, GradingError, QuestionResult
+from dltwice.grading.pool import shutdown
+from dltwice.grading.results import GradeResult, GradingError, QuestionResult, SandboxError
+from dltwice.grading.watch import TIME_LIMIT
 
-__all__ = ["GradeResult", "GradingError", "Master", "QuestionResult", "grade", "grade_one", "load_master"]
+__all__ = [
+    "GradeResult",
+    "GradingError",
+    "Master",
+    "QuestionResult",
+    "SandboxError",
+    "grade",
+    "grade_one",
+    "load_master",
+    "shutdown",
+]
 
 
 def grade(
@@ -44,6 +55,8 @@ def grade(
         result = grade_one(path.read_bytes(), found.read_bytes(), time_limit)
     except GradingError as error:
         raise GradingError(f"{path}: {error}") from None
+    if result.status == "unreadable":
+        raise GradingError(f"{path}: {result.reason}")
     minutes = (time.time() - path.stat().st_mtime) / 60
     note = f"{path.name} was last saved {minutes:.0f} minutes ago." if minutes >= 2 else ""
     return replace(result, chapter=found.stem, notes=(note, *result.notes) if note else result.notes)

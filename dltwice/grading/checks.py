@@ -5,6 +5,7 @@ looked at. The learner sees the same words in the notebook and in the graded rep
 """
 
 import sys
+import time
 from collections.abc import Callable
 from numbers import Integral
 from types import CodeType, FunctionType, ModuleType
@@ -12,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from dltwice.grading import remote
+
 SMALL = 12  # arrays of up to this many values are shown whole
+PLAIN = "This exercise asks for plain NumPy."
+PER_VALUE = (
+    0.5e-6  # seconds: a loop in Python needs several times as long for a value, an array operation a tenth
+)
+TRIES = 20  # one of which must be that fast, whatever else the machine does
 LIBRARIES = ("torch", "dltwice", "scipy")
 
 
@@ -55,7 +63,7 @@ def check_is_integer(got: Any, what: str) -> None:
         AssertionError: with `what`, the value and the type that came.
     """
     if not isinstance(got, Integral) or isinstance(got, bool):
-        raise AssertionError(f"{what}: expected an integer, got {_text(got)} ({type(got).__name__}).")
+        raise AssertionError(f"{what}: expected an integer, got {_text(got)} ({_type(got)}).")
 
 
 def check_integer(got: Any, want: int, what: str) -> None:
@@ -65,7 +73,7 @@ def check_integer(got: Any, want: int, what: str) -> None:
         AssertionError: with `what`, the expected integer, and what came.
     """
     if not isinstance(got, Integral) or isinstance(got, bool):
-        raise AssertionError(f"{what}: expected the integer {want}, got {_text(got)} ({type(got).__name__}).")
+        raise AssertionError(f"{what}: expected the integer {want}, got {_text(got)} ({_type(got)}).")
     if got != want:
         raise AssertionError(f"{what}: expected {want}, got {got}.")
 
@@ -90,12 +98,16 @@ def check_raises(error: type[Exception], call: Callable[[], Any], what: str) -> 
 def check_numpy_only(function: Callable) -> None:
     """Check that `function`, and the learner's functions that it calls, use neither torch, SciPy nor dltwice.
 
-    It looks at the names in the compiled code, so it reads the answer and does not run it. It is a reminder
-    of the task, not a lock: a determined writer gets around it.
+    It reads the answer and does not run it. The grader looks at the source (see `plain.py`), a notebook at
+    the names in the compiled code, as a reminder of the task.
 
     Raises:
         AssertionError: naming the function and the library.
     """
+    if isinstance(function, remote.Remote):
+        if found := remote.current.objection(function.__name__):
+            raise AssertionError(f"{function.__name__} {found}. {PLAIN}")
+        return
     seen: set[str] = set()
 
     def visit(function: FunctionType) -> None:
@@ -106,9 +118,7 @@ def check_numpy_only(function: Callable) -> None:
                 (root for root in LIBRARIES if name.split(".")[0] == root), None
             )
             if library:
-                raise AssertionError(
-                    f"{function.__name__} uses {library} (`{name}`). This exercise asks for plain NumPy."
-                )
+                raise AssertionError(f"{function.__name__} uses {library} (`{name}`). {PLAIN}")
             if isinstance(value, FunctionType) and value.__globals__ is function.__globals__:
                 visit(value)
 
@@ -121,7 +131,9 @@ def count_steps(function: Callable, *args: Any) -> int:
     A loop over the positions of an image costs lines in proportion to its area, one array operation a
     single line whatever the size, so the count tells the two apart on every machine, unlike the time.
     """
-    file = function.__code__.co_filename
+    if isinstance(function, remote.Remote):
+        return function.count_steps(*args)
+    file = _code(function).co_filename
     steps = 0
 
     def trace(frame: Any, event: str, arg: Any) -> Any:
@@ -143,22 +155,68 @@ def count_steps(function: Callable, *args: Any) -> int:
 def check_no_growing_loop(function: Callable, small: tuple, large: tuple) -> None:
     """Check that `function(*large)` runs no more lines of Python than `function(*small)`.
 
-    The first argument is the input that grows, an array.
+    The first argument is the input that grows, an array. In the grader the count comes from the learner's
+    process, so the time is looked at too: a loop that is hidden from the count still takes its time.
 
     Raises:
-        AssertionError: with both counts.
+        AssertionError: with both counts, or the time.
     """
     few, many = count_steps(function, *small), count_steps(function, *large)
-    if many > few:
-        shapes = np.shape(small[0]), np.shape(large[0])
+    shapes = np.shape(small[0]), np.shape(large[0])
+    name = function.__name__
+    if type(few) is not int or type(many) is not int or many > few:
         raise AssertionError(
-            f"{function.__name__}: {few} lines of Python ran for an input of shape {shapes[0]}, {many} for "
-            f"{shapes[1]}. The count must not grow with the input: there is still a loop over it."
+            f"{name}: {few} lines of Python ran for an input of shape {shapes[0]}, {many} for {shapes[1]}. "
+            "The count must not grow with the input: there is still a loop over it."
         )
+    if isinstance(function, remote.Remote) and not _is_fast(function, small, large):
+        raise AssertionError(
+            f"{name}: an input of shape {shapes[1]} takes much longer than one of shape {shapes[0]}. There "
+            "is still a loop over the input, if not one of Python lines."
+        )
+
+
+def answer_side(make: Callable) -> Callable:
+    """A function of the exercise's own cells, as it is where the answers run.
+
+    What it returns can be passed to an answer, whatever it is: `train(answer_side(make_network)(), x, y)`.
+    In a notebook, where there is one process only, it is `make` itself.
+    """
+    return remote.current.there(make.__name__) if remote.current else make
+
+
+def _is_fast(function: Callable, small: tuple, large: tuple) -> bool:
+    """Whether in one of `TRIES` the time per value of the larger input is that of array operations."""
+    extra = np.size(large[0]) - np.size(small[0])
+    for turn in range(TRIES):
+        scale = 1 + turn / 8  # new values each time
+        spent = [_seconds(function, args[0] * scale, *args[1:]) for args in (small, large)]
+        if spent[1] - spent[0] < PER_VALUE * extra:
+            return True
+    return False
+
+
+def _seconds(function: Callable, *args: Any) -> float:
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def _code(function: Callable) -> CodeType:
+    """The code of a function, also of a decorated or a partial one."""
+    while not hasattr(function, "__code__"):
+        function = (
+            getattr(function, "__wrapped__", None)
+            or getattr(function, "func", None)
+            or type(function).__call__
+        )
+    return function.__code__
 
 
 def _as_array(value: Any, what: str) -> np.ndarray:
     """`value` as a NumPy array of numbers; tensors are detached."""
+    if isinstance(value, remote.Remote):
+        raise AssertionError(f"{what}: expected numbers, got {_text(value)} ({value._kind}).")
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     try:
@@ -172,6 +230,10 @@ def _as_array(value: Any, what: str) -> np.ndarray:
 
 def _kind(array: np.ndarray) -> str:
     return f"an array of shape {array.shape}" if array.ndim else f"the number {array:.6g}"
+
+
+def _type(value: Any) -> str:
+    return value._kind if isinstance(value, remote.Remote) else type(value).__name__
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dltwice.grading import grade as grade_notebook
-from dltwice.grading.process import TIME_LIMIT
+from dltwice.grading.watch import TIME_LIMIT
 from dltwice.grading.results import GradingError
 
 

@@ -1,15 +1,33 @@
-"""Grade one notebook: the learner's answers are set into the master and run with all of its tests.
-
-The code runs in a process of its own with the rights of the user who starts it. That is right for one's own
-work. It is no protection against a stranger's code.
-"""
+"""Grade one notebook: the learner's answers are set into the master and run with all of its tests."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from dltwice.grading.notebook import Cell, Master, find_answers, load_master, read_cells, same_code, stub
-from dltwice.grading.process import TIME_LIMIT, run_cells
-from dltwice.grading.results import GradeResult, Outcome, Problem, QuestionResult, Status
+from dltwice.grading import sandbox
+from dltwice.grading.notebook import (
+    Cell,
+    Master,
+    UnreadableError,
+    find_answers,
+    load_master,
+    locked_cells,
+    read_cells,
+    same_code,
+    stub,
+)
+from dltwice.grading.pool import Pair, servers
+from dltwice.grading.results import (
+    GradeResult,
+    Outcome,
+    Problem,
+    QuestionResult,
+    SandboxError,
+    Status,
+    SubmissionStatus,
+)
+from dltwice.grading.watch import ENDED, TIME_LIMIT, Watch, libraries
 
 MISSING = (
     "The answer cell of {} is missing. Undo its deletion, or copy the cell from a fresh copy of the exercise."
@@ -18,40 +36,111 @@ SEVERAL = (
     "The answer cell of {} is there {} times. Those with an answer were run from top to bottom, as in the "
     "notebook. Delete the ones that don't belong."
 )
+STOPPED = "The answer to {} was stopped after {:g} seconds."
+DIED = "The answer to {} ended the process that it ran in."
 
 
-def grade_one(submission: bytes, master: Master | bytes, time_limit: float = TIME_LIMIT) -> GradeResult:
+def grade_one(
+    submission: bytes,
+    master: Master | bytes,
+    time_limit: float = TIME_LIMIT,
+    *,
+    unsafe: bool = True,
+    hide: Sequence[Path] = (),
+    warm: bool = False,
+) -> GradeResult:
     """Grade a learner's notebook.
 
+    The answers run in the sandbox where there is one, in a process that the tests are not in.
+
     Args:
-        submission: the notebook file's content.
+        submission: the notebook file's content, whatever it is.
         master: the exercises with solutions and all tests: a `Master` or the content of its notebook file.
         time_limit: seconds that one answer or test cell may take.
+        unsafe: whether to run the answers with the user's own rights where there is no sandbox.
+        hide: folders that the sandbox must not show, should they lie among the system's or Python's own.
+        warm: whether to prepare the processes for many submissions first, which takes a second.
 
     Returns:
-        The points, status and messages of every question of the master, whatever the submission holds.
+        The points, status and messages of every question of the master. If the submission can't be read, a
+        result with the status `unreadable` and no questions.
 
     Raises:
-        GradingError: if the submission or the master is not a notebook, or the master's imports do not run.
+        GradingError: if the master can't be used; SandboxError if there is no sandbox and `unsafe` is false.
     """
     start = time.perf_counter()
     master = load_master(master) if isinstance(master, bytes) else master
-    found = find_answers(read_cells(submission), master)
+    reason = sandbox.why_not()
+    if reason and not unsafe:
+        raise SandboxError(reason)
+    try:
+        raw = read_cells(submission)
+        result = _grade(raw, master, time_limit, _Place(master, reason is None, tuple(hide), warm))
+    except UnreadableError as error:
+        result = GradeResult((), (str(error),), status="unreadable")
+    return replace(result, sandboxed=reason is None, seconds=time.perf_counter() - start)
+
+
+class _Place:
+    """Where answers run."""
+
+    def __init__(self, master: Master, sandboxed: bool, hide: tuple[Path, ...], warm: bool) -> None:
+        self.master, self.sandboxed, self.hide, self.warm = master, sandboxed, hide, warm
+
+    def run(self, cells: list[Cell], time_limit: float) -> dict[str, Outcome]:
+        """The outcome of every test among `cells`."""
+        with servers(libraries(self.master.cells), self.sandboxed, self.hide) as pair:
+            if self.warm:
+                self._prepare(pair)
+            outcomes = Watch(*pair, cells, time_limit).run()
+            self._prepare(pair)  # for the next one, while the result is being read
+        return outcomes
+
+    def _prepare(self, pair: Pair) -> None:
+        for server in pair:
+            server.prepare(self.master.cells)
+
+
+def _grade(raw: list[dict], master: Master, time_limit: float, place: _Place) -> GradeResult:
+    """Grade the cells `raw` of a notebook."""
+    found = find_answers(raw, master)
     cells, settled, notes = [], {}, []
+    status: SubmissionStatus = "ok"
     for cell in master.cells:
         if cell.kind != "answer":
             cells.append(cell)
             continue
-        source, status, note = _choose(found[cell.question], stub(cell.source), cell.question)
-        if status:
-            settled[cell.question] = status
+        source, state, note = _choose(found[cell.question], stub(cell.source), cell.question)
+        if state:
+            settled[cell.question] = state
         else:
             cells.append(replace(cell, source=source))
-        notes += [note] if note else []
+        if note:
+            notes.append(note)
+            status = "partial"
     cells = [cell for cell in cells if not (cell.kind == "test" and cell.question in settled)]
-    outcomes = run_cells(cells, time_limit) if any(cell.kind == "test" for cell in cells) else {}
+    outcomes = place.run(cells, time_limit) if any(cell.kind == "test" for cell in cells) else {}
     questions = tuple(_question(name, master, outcomes, settled.get(name)) for name in master.questions)
-    return GradeResult(questions, tuple(notes), seconds=time.perf_counter() - start)
+    for name, words, worse in _stopped(questions, time_limit):
+        notes.append(words.format(name, time_limit))
+        status = worse if status != "timeout" else status
+    if changes := locked_cells(raw, master):
+        notes, status = [*changes, *notes], "tampered"
+    return GradeResult(questions, tuple(notes), status=status)
+
+
+def _stopped(
+    questions: tuple[QuestionResult, ...], time_limit: float
+) -> list[tuple[str, str, SubmissionStatus]]:
+    """The questions whose answer did not come to an end, what to say, and the submission's status."""
+    found: list[tuple[str, str, SubmissionStatus]] = []
+    for question in questions:
+        messages = [problem.message for problem in question.problems]
+        if question.status == "timeout":
+            found.append((question.name, STOPPED, "timeout"))
+        elif ENDED in messages:
+            found.append((question.name, DIED, "partial"))
+    return found
 
 
 def _choose(sources: list[str], empty: str, question: str) -> tuple[str, Status | None, str]:

@@ -11,9 +11,17 @@ from typing import Any
 
 from dltwice.grading.results import GradingError
 
+LARGEST = 32 * 2**20  # bytes of a notebook file
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 HEADING = re.compile(r"^##\s+(.+?)(?:\s*\([\d.]+ points?\))?\s*$", re.MULTILINE)  # its points are dropped
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+HIDDEN = re.compile(
+    r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?", re.DOTALL | re.MULTILINE
+)
+
+
+class UnreadableError(GradingError):
+    """The file is not a notebook that can be graded; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +66,26 @@ def read_cells(data: bytes, what: str = "the file") -> list[dict[str, Any]]:
     """The cells of the notebook file `data`, each with its source as one string.
 
     Raises:
-        GradingError: if `data` is not a notebook of format 4, in words that name `what`.
+        UnreadableError: if `data` is not a notebook of format 4, in words that name `what`.
     """
     if not data.strip():
-        raise GradingError(f"{what} is empty. Save the notebook and try again.")
+        raise UnreadableError(f"{what} is empty. Save the notebook and try again.")
+    if len(data) > LARGEST:
+        size = f"{len(data) / 2**20:.0f} MB"
+        raise UnreadableError(
+            f"{what} is larger than 32 MB ({size}). Clear its outputs, save it and try again."
+        )
     try:
         notebook = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise GradingError(f"{what} is not a Jupyter notebook: it can't be read as JSON.") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise UnreadableError(f"{what} is not a Jupyter notebook: it can't be read as JSON.") from None
     if isinstance(notebook, dict) and notebook.get("nbformat", 4) != 4:
-        raise GradingError(
+        raise UnreadableError(
             f"{what} has notebook format {notebook['nbformat']}, expected 4. Open it in JupyterLab and save."
         )
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        raise GradingError(f"{what} is not a Jupyter notebook: it has no list of cells.")
+        raise UnreadableError(f"{what} is not a Jupyter notebook: it has no list of cells.")
     return [cell | {"source": _source(cell)} for cell in cells]
 
 
@@ -124,6 +137,31 @@ def find_answers(cells: list[dict[str, Any]], master: Master) -> dict[str, list[
         if cell.get("cell_type") == "code" and isinstance(name, str) and name in answers:
             answers[name].append(cell["source"])
     return answers
+
+
+def locked_cells(cells: list[dict[str, Any]], master: Master) -> list[str]:
+    """What was done to the tests in a submission, in sentences. Only the master's tests are run."""
+    changes: dict[str, list[str]] = {"deleted": [], "copied": [], "changed": []}
+    for test in (cell for cell in master.cells if cell.kind == "test"):
+        there = [
+            cell["source"] for cell in cells if _graded(cell).get("grade_id", cell.get("id")) == test.name
+        ]
+        if not there:
+            changes["deleted"].append(test.name)
+        elif len(there) > 1:
+            changes["copied"].append(test.name)
+        elif not same_code(there[0], released(test.source)) and not same_code(there[0], test.source):
+            changes["changed"].append(test.name)
+    return [
+        f"Test cells were {what}; the exercise's own tests were run: {', '.join(names)}."
+        for what, names in changes.items()
+        if names
+    ]
+
+
+def released(test: str) -> str:
+    """What a learner gets of a test: all but its hidden regions."""
+    return HIDDEN.sub("", test)
 
 
 def same_code(one: str, other: str) -> bool:

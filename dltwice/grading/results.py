@@ -4,11 +4,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Status = Literal["passed", "failed", "error", "timeout", "untouched", "missing"]
+SubmissionStatus = Literal["ok", "partial", "unreadable", "tampered", "timeout"]
 Outcome = tuple[Status, str]  # of one cell: status and message
 
 
 class GradingError(Exception):
     """Nothing can be graded; the message says why and what to do."""
+
+
+class SandboxError(GradingError):
+    """There is no sandbox, and none but a sandboxed run was allowed."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,26 @@ class QuestionResult:
 
 @dataclass(frozen=True)
 class GradeResult:
-    """How one submission went: its questions in order, and remarks on the file itself."""
+    """How one submission went.
+
+    Attributes:
+        questions: its questions in order; none if it is unreadable.
+        notes: remarks on the file, in sentences; together they are the reason for its status.
+        chapter: the exercise's name, such as 04_convolution.
+        status: `ok` (the file is whole and every answer ran to its end), `partial` (graded, but an answer
+            cell is missing or there several times, or an answer ended its process), `unreadable` (not
+            graded: there is no score), `tampered` (graded with the master's tests, but the file's own locked
+            cells were changed) or `timeout` (graded, but an answer was stopped). The gravest that holds:
+            unreadable, tampered, timeout, partial, ok.
+        sandboxed: whether the answers ran in the sandbox.
+        seconds: how long it took.
+    """
 
     questions: tuple[QuestionResult, ...]
     notes: tuple[str, ...] = ()
     chapter: str = ""
+    status: SubmissionStatus = "ok"
+    sandboxed: bool = field(default=False, compare=False)
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -60,11 +80,25 @@ class GradeResult:
         """Points that can be earned."""
         return sum(question.points for question in self.questions)
 
+    @property
+    def reason(self) -> str:
+        """The notes as one text; empty if there is nothing to say."""
+        return " ".join(self.notes)
+
     def to_dict(self) -> dict[str, Any]:
         """The result as numbers, strings, lists and dictionaries, ready for JSON."""
-        return {"chapter": self.chapter, "earned": self.earned, "points": self.points} | {
-            key: value for key, value in asdict(self).items() if key != "chapter"
-        }
+        first = {"chapter": self.chapter, "status": self.status, "earned": self.earned, "points": self.points}
+        return first | {key: value for key, value in asdict(self).items() if key not in first}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "GradeResult":
+        """The result that `to_dict` gave as `data`, also after JSON."""
+        questions = tuple(
+            QuestionResult(**question | {"problems": tuple(Problem(**p) for p in question["problems"])})
+            for question in data["questions"]
+        )
+        known = {key: data[key] for key in ("chapter", "status", "sandboxed", "seconds")}
+        return cls(questions, tuple(data["notes"]), **known)
 
     def __str__(self) -> str:
         from dltwice.grading.report import text_report

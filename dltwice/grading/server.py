@@ -1,0 +1,166 @@
+"""A process that has imported the libraries once and is copied for every submission.
+
+It runs in the sandbox, in one of two roles: `answers` or `tests`. Standard input is a socket with one-byte
+orders: start a copy (a socket for it comes along), kill the copy, warm up (the exercise comes along). Nothing
+of a submission is loaded in this process itself. Without forks (Windows, macOS) a process serves one
+submission after the other, over its standard input and output.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dltwice.grading import confine
+from dltwice.grading.answers import Answers
+from dltwice.grading.channel import Channel, ClosedError, PipeChannel
+from dltwice.grading.examine import examine, prime
+from dltwice.grading.notebook import Cell
+from dltwice.grading.orders import KILL, KILLED, ORDER_SIZE, READY, START, WARM
+
+
+def role_function(role: str) -> Callable[[Channel | PipeChannel], None]:
+    """What a copy does: examine a submission, or run its answers."""
+    if role == "tests":
+        return examine
+    return lambda channel: Answers(channel).serve()
+
+
+def preload(modules: list[str]) -> None:
+    """Import the libraries that the exercise's own cells import."""
+    for name in ("numpy.random", *modules):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+def warm_up(cells: list[Cell]) -> None:
+    """Do once what every copy would do: compile the tests, and let PyTorch load what it loads late.
+
+    The first backward pass and the first optimizer take a second.
+    """
+    prime(cells)
+    if torch := sys.modules.get("torch"):
+        layer = torch.nn.Conv2d(1, 1, 3)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+        layer(torch.zeros(1, 1, 5, 5)).sum().backward()
+        optimizer.step()
+    gc.freeze()  # a copy that collects garbage does not touch what is there now
+
+
+class Server:
+    """The fork server: at most one copy at a time."""
+
+    def __init__(self, control: socket.socket, role: str, scratch: Path | None, filtered: bool) -> None:
+        self.control, self.scratch = control, scratch
+        self.filter = confine.SystemCallFilter() if filtered else None
+        self.work = role_function(role)
+        self.child = 0
+
+    def serve(self) -> None:
+        """Follow orders until the other side closes."""
+        self.control.sendall(READY)
+        while True:
+            order, descriptors, _, _ = socket.recv_fds(self.control, ORDER_SIZE, 1)
+            if not order:
+                break
+            if order[:1] == START:
+                self.start(descriptors[0], int(order[1:]))
+            elif order[:1] == KILL:
+                self.kill()
+                self.control.sendall(KILLED)
+            elif order[:1] == WARM:
+                channel = Channel(socket.socket(fileno=descriptors[0]))
+                warm_up([Cell(**cell) for cell in json.loads(channel.receive())])
+                channel.close()
+        self.kill()
+
+    def start(self, descriptor: int, memory: int) -> None:
+        """Copy this process; the copy works on the socket `descriptor`."""
+        self.child = os.fork()
+        if self.child:
+            os.close(descriptor)
+            return
+        with contextlib.suppress(BaseException):
+            self.control.close()
+            confine.limit(memory)
+            if self.filter:
+                self.filter.load()
+            with contextlib.suppress(ClosedError):
+                self.work(Channel(socket.socket(fileno=descriptor)))
+        os._exit(0)
+
+    def kill(self) -> None:
+        """End the copy and clear what it left on the sandbox's own small disk."""
+        if self.child:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+            self.child = 0
+        if self.scratch and any(self.scratch.iterdir()):
+            clear(self.scratch)
+            if any(self.scratch.iterdir()):
+                sys.exit(1)  # a new server gets a new disk
+
+
+def clear(folder: Path) -> None:
+    """Delete everything in a folder, also what was made unreadable."""
+
+    def unlock(function: Callable, path: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+            os.unlink(path) if function is os.unlink else shutil.rmtree(path)
+
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            shutil.rmtree(
+                entry, onerror=unlock
+            ) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def main(arguments: list[str]) -> None:
+    """Start as `ROLE fork|stay SCRATCH FILTERED MODULE…`."""
+    role, mode, scratch, filtered, *modules = arguments
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if mode == "fork":
+        control = socket.socket(fileno=os.dup(0))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        silence(nowhere)
+        preload(modules)
+        Server(control, role, Path(scratch) if scratch else None, filtered == "1").serve()
+        return
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    silence(nowhere)
+    preload(modules)
+    writer.write(READY)
+    writer.flush()
+    confine.limit(own_memory())
+    work, channel = role_function(role), PipeChannel(reader, writer)
+    with contextlib.suppress(ClosedError):
+        while True:
+            work(channel)
+    os._exit(0)
+
+
+def own_memory() -> int:
+    """The address space that this process may use, in bytes, or -1 where it can't be known."""
+    try:
+        return (
+            int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") + confine.MEMORY
+        )
+    except (OSError, ValueError):
+        return -1
+
+
+def silence(nowhere: int) -> None:
+    """Standard input, output and errors lead nowhere: nothing is read, and what is printed is lost."""
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)

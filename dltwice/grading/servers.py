@@ -1,0 +1,220 @@
+"""The two processes of a grader, one for tests and one for answers, kept ready between submissions."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from dltwice.grading import sandbox
+from dltwice.grading.channel import Channel, ClosedError, PipeChannel, SlowError
+from dltwice.grading.confine import MEMORY, check_filter
+from dltwice.grading.notebook import Cell
+from dltwice.grading.orders import KILL, ORDER_SIZE, READY, START, WARM
+from dltwice.grading.results import GradingError
+
+START_LIMIT = 120.0  # seconds for Python and its libraries to start
+KILL_LIMIT = 20.0
+BOOT = "import sys; sys.path.append({!r}); from dltwice.grading.server import main; main({!r})"
+
+
+class ForkServer:
+    """A server process whose copies work on one question or one submission each (Linux)."""
+
+    def __init__(self, role: str, modules: tuple[str, ...], sandboxed: bool, hide: tuple[Path, ...]) -> None:
+        self.role, self.modules, self.sandboxed, self.hide = role, modules, sandboxed, hide
+        self.process: subprocess.Popen | None = None
+        self.folder = tempfile.TemporaryDirectory(prefix="dltwice-", ignore_cleanup_errors=True)
+        self.warm: list[Cell] = []
+        self.channel: Channel | None = None
+        self._launch()
+
+    def _launch(self) -> None:
+        """Start the server; `_wait` sees that it is ready."""
+        self.control, theirs = socket.socketpair()
+        inside = "/tmp" if self.sandboxed else self.folder.name
+        arguments = [self.role, "fork", inside, "1" if check_filter() is None else "0", *self.modules]
+        line, pipes, environment = [], (), os.environ | sandbox.ENVIRONMENT
+        if self.sandboxed:
+            reader, writer = os.pipe()
+            line = sandbox.command(self.hide)
+            line[1:1] = ["--info-fd", str(writer)]
+            pipes = (writer,)
+        code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
+        self.process = subprocess.Popen(
+            [*line, sys.executable, "-I", "-X", "utf8", "-c", code],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=pipes,
+            env=environment,
+            cwd=self.folder.name,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.ready = self.busy = False
+        self.number = self.process.pid
+        if self.sandboxed:
+            os.close(writer)
+            with contextlib.suppress(ValueError, KeyError):
+                self.number = sandbox.process_id(reader)
+
+    def _wait(self) -> None:
+        """Wait until the server has imported its libraries, and measure it.
+
+        Raises:
+            GradingError: if it does not start.
+        """
+        if self.ready:
+            return
+        self.control.settimeout(START_LIMIT)
+        try:
+            answer = self.control.recv(1)
+        except OSError:
+            answer = b""
+        if answer != READY:
+            self.close()
+            raise GradingError(
+                f"Python does not start: {sys.executable} ended at once or took {START_LIMIT:g} seconds."
+            )
+        self.ready = True
+        if self.warm:
+            self._warm_up()
+
+    def open(self) -> Channel:
+        """A channel to a new copy, after the end of the one before."""
+        self.stop()
+        for _ in range(2):
+            self._wait()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                if self._order(START + str(self._memory()).encode(), theirs.fileno()):
+                    self.busy, self.channel = True, Channel(ours)
+                    return self.channel
+            ours.close()
+            self.close()
+            self._launch()
+        raise GradingError("The grader's processes end as soon as they start.")
+
+    def stop(self) -> None:
+        """End the copy; if the server does not confirm it, it is replaced."""
+        if not self.busy:
+            return
+        self.channel.close()
+        self.busy = False
+        self.control.settimeout(KILL_LIMIT)
+        try:
+            confirmed = self._order(KILL) and self.control.recv(1)
+        except OSError:
+            confirmed = b""
+        if not confirmed:
+            self.close()
+            self._launch()
+
+    finish = stop
+
+    def prepare(self, cells: Iterable[Cell]) -> None:
+        """Have the server read the exercise and load what its libraries load late, so that no copy has to."""
+        if not self.warm:
+            self.warm = [cell for cell in cells if cell.kind == "setup" or self.role == "tests"]
+            if self.ready:
+                self._warm_up()
+
+    def _warm_up(self) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            if self._order(WARM, theirs.fileno()):
+                Channel(ours).send(json.dumps([asdict(cell) for cell in self.warm]).encode())
+
+    def close(self) -> None:
+        """End the server and its copy."""
+        self.control.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.busy = self.ready = False
+
+    def _order(self, order: bytes, descriptor: int | None = None) -> bool:
+        """Send an order, padded so that two of them are never taken for one; whether the server is there."""
+        try:
+            socket.send_fds(
+                self.control, [order.ljust(ORDER_SIZE)], [] if descriptor is None else [descriptor]
+            )
+        except OSError:
+            return False
+        return True
+
+    def _memory(self) -> int:
+        """The address space that a copy may use: the server's own, and `MEMORY`."""
+        try:
+            pages = int(Path(f"/proc/{self.number}/statm").read_text().split()[0])
+        except (OSError, ValueError):
+            return -1
+        return pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
+
+
+class StayingServer:
+    """A process that serves one question or submission after the other, where there is no fork."""
+
+    def __init__(self, role: str, modules: tuple[str, ...]) -> None:
+        self.role, self.modules = role, modules
+        self.folder = tempfile.TemporaryDirectory(prefix="dltwice-", ignore_cleanup_errors=True)
+        self._launch()
+
+    def _launch(self) -> None:
+        self.channel: PipeChannel | None = None
+        arguments = [self.role, "stay", "", "0", *self.modules]
+        code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-X", "utf8", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {k: v for k, v in sandbox.ENVIRONMENT.items() if k != "PATH"},
+            cwd=self.folder.name,
+        )
+
+    def open(self) -> PipeChannel:
+        """A channel to the process, which has forgotten what it did before."""
+        if self.channel and self._reset():
+            return self.channel
+        if self.channel:
+            self.stop()
+        if self.process.stdout.read(1) != READY:
+            self.stop()
+            raise GradingError(f"Python does not start: {sys.executable} ended at once.")
+        self.channel = PipeChannel(self.process.stdout, self.process.stdin)
+        return self.channel
+
+    def _reset(self) -> bool:
+        if self.role == "tests":
+            return True
+        try:
+            self.channel.send(b"")
+            self.channel.receive(time.monotonic() + KILL_LIMIT)
+        except (ClosedError, SlowError):
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Replace the process, which is stuck or has ended."""
+        self.close()
+        self._launch()
+
+    def finish(self) -> None:
+        """Nothing: the process stays for the next submission."""
+
+    def prepare(self, cells: Iterable[Cell]) -> None:
+        """Nothing: the process keeps what it loads."""
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+        self.channel = None
