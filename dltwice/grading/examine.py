@@ -27,6 +27,7 @@ class Examination:
         self.channel, self.cells, self.done = channel, cells, done
         self.given: dict[str, Any] = {"__name__": "__main__"}  # what the exercise's own cells define
         self.ready = 0  # cells before this one were run here
+        self.objections: dict[tuple[int, str], str | None] = {}
         self.link: Link | None = None
         self.fresh = False  # whether no answer has run in the answers' process
 
@@ -66,8 +67,11 @@ class Examination:
 
     def objection(self, name: str) -> str | None:
         """Why the function `name` of the question under way is not plain NumPy, or None."""
-        numbers = [*sorted(names.needed(self.index, self.cells)), self.index]
-        return plain.objection(name, [self.cells[number].source for number in numbers], self.given)
+        if (self.index, name) not in self.objections:
+            numbers = [*sorted(names.needed(self.index, self.cells)), self.index]
+            sources = [self.cells[number].source for number in numbers]
+            self.objections[self.index, name] = plain.objection(name, sources, self.given)
+        return self.objections[self.index, name]
 
     def there(self, name: str) -> Any:
         """What `name` is where the answers run."""
