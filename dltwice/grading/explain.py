@@ -48,7 +48,7 @@ def answer_line(step: TracebackType | None) -> str:
 def explain_syntax(error: BaseException, source: str) -> str:
     """Why an answer can't be compiled, with the line."""
     if not isinstance(error, SyntaxError) or not error.lineno:
-        return f"The answer can't be read as Python: {str(error)[:LONGEST]}."
+        return f"The answer can't be read as Python: {str(error)[:LONGEST] or type(error).__name__}."
     lines = source.splitlines()
     line = lines[error.lineno - 1].strip()[:200] if error.lineno <= len(lines) else ""
     if line.startswith(("%", "!")):

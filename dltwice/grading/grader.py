@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltwice.grading import sandbox
@@ -36,6 +36,8 @@ SEVERAL = (
     "The answer cell of {} is there {} times. Those with an answer were run from top to bottom, as in the "
     "notebook. Delete the ones that don't belong."
 )
+LONGEST = 100_000  # characters of an answer
+TOO_LONG = "The answer to {} has {:,} characters; at most {:,} are read. It was not run."
 STOPPED = "The answer to {} was stopped after {:g} seconds."
 DIED = "The answer to {} ended the process that it ran in."
 
@@ -104,23 +106,18 @@ class _Place:
 def _grade(raw: list[dict], master: Master, time_limit: float, place: _Place) -> GradeResult:
     """Grade the cells `raw` of a notebook."""
     found = find_answers(raw, master)
-    cells, settled, notes = [], {}, []
-    status: SubmissionStatus = "ok"
-    for cell in master.cells:
-        if cell.kind != "answer":
-            cells.append(cell)
-            continue
-        source, state, note = _choose(found[cell.question], stub(cell.source), cell.question)
-        if state:
-            settled[cell.question] = state
-        else:
-            cells.append(replace(cell, source=source))
-        if note:
-            notes.append(note)
-            status = "partial"
-    cells = [cell for cell in cells if not (cell.kind == "test" and cell.question in settled)]
+    answers = {
+        name: _choose(found[name], stub(master.answer(name).source), name) for name in master.questions
+    }
+    notes = [answer.note for answer in answers.values() if answer.note]
+    status: SubmissionStatus = "partial" if notes else "ok"
+    cells = [
+        replace(cell, source=answers[cell.question].source) if cell.kind == "answer" else cell
+        for cell in master.cells
+        if cell.kind == "setup" or not answers[cell.question].status
+    ]
     outcomes = place.run(cells, time_limit) if any(cell.kind == "test" for cell in cells) else {}
-    questions = tuple(_question(name, master, outcomes, settled.get(name)) for name in master.questions)
+    questions = tuple(_question(name, master, outcomes, answers[name]) for name in master.questions)
     for name, words, worse in _stopped(questions, time_limit):
         notes.append(words.format(name, time_limit))
         status = worse if status != "timeout" else status
@@ -143,28 +140,36 @@ def _stopped(
     return found
 
 
-def _choose(sources: list[str], empty: str, question: str) -> tuple[str, Status | None, str]:
-    """The source to grade out of a question's cells, the question's status if there is none, and a note."""
+@dataclass(frozen=True)
+class _Answer:
+    """What a submission holds for a question: a source to run, or the question's status without running."""
+
+    source: str = ""
+    status: Status | None = None
+    note: str = ""
+
+
+def _choose(sources: list[str], empty: str, question: str) -> _Answer:
+    """Make one answer of a question's cells."""
     if not sources:
-        return "", "missing", MISSING.format(question)
+        return _Answer(status="missing", note=MISSING.format(question))
     written = [source for source in sources if not same_code(source, empty) and source.strip()]
     if not written:
-        return "", "untouched", ""
-    note = ""
-    if len(sources) > 1:
-        note = SEVERAL.format(question, len(sources))
-    return "\n\n".join(written), None, note
+        return _Answer(status="untouched")
+    source = "\n\n".join(written)
+    if len(source) > LONGEST:
+        return _Answer(status="error", note=TOO_LONG.format(question, len(source), LONGEST))
+    return _Answer(source, note=SEVERAL.format(question, len(sources)) if len(sources) > 1 else "")
 
 
-def _question(
-    name: str, master: Master, outcomes: dict[str, Outcome], settled: Status | None
-) -> QuestionResult:
+def _question(name: str, master: Master, outcomes: dict[str, Outcome], answer: _Answer) -> QuestionResult:
     """Put the outcomes of a question's tests together."""
     tests = master.tests(name)
     points = sum(test.points for test in tests)
     title = master.titles[name]
-    if settled:
-        return QuestionResult(name, title, 0.0, points, settled)
+    if answer.status:
+        problems = (Problem(answer.note),) if answer.status == "error" else ()
+        return QuestionResult(name, title, 0.0, points, answer.status, problems)
     lost = [test for test in tests if outcomes[test.name][0] != "passed"]
     status: Status = "passed"
     for worse in ("failed", "error", "timeout"):

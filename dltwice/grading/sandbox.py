@@ -64,7 +64,7 @@ def command(hide: tuple[Path, ...] = ()) -> list[str]:
         line += ["--ro-bind-try", file, file]
     for device in ("null", "zero", "urandom", "random"):
         line += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    for folder in hide:
+    for folder in (*hide, *(PACKAGE.parent / name for name in ("solutions", "exercises", "tests"))):
         if any(folder.is_relative_to(other) for other in folders) and folder.is_dir():
             line += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     return [*line, "--size", str(DISK), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--"]

@@ -7,7 +7,7 @@ only.
 import ast
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from dltwice.grading.channel import (
     BROKEN,
@@ -43,6 +43,7 @@ class Watch:
     Attributes:
         cells: the exercise's cells with the learner's answers in them.
         time_limit: seconds for one answer or test cell.
+        trial: whether it only has to be seen if the exercise's own cells run.
         outcomes: what is known of the tests so far, by name.
     """
 
@@ -50,6 +51,7 @@ class Watch:
     answers: Server
     cells: list[Cell]
     time_limit: float
+    trial: bool = False
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self) -> dict[str, Outcome]:
@@ -120,13 +122,21 @@ class Watch:
     def _lost(self, outcome: Outcome) -> bool:
         """Note that the tests of a question could not be run to their end."""
         self.tests.stop()
-        if self.cell is None or not self.answered:
-            raise GradingError(f"The exercise's imports do not run here. {outcome[1]}")
+        if not self.answered:
+            self._blame(outcome)
         left = [cell for cell in self.cells if cell.kind == "test" and cell.name not in self.outcomes]
-        if time.monotonic() < self.end:
+        if self.answered and time.monotonic() < self.end:
             left = [cell for cell in left if cell.question == self.question]
         self.outcomes |= dict.fromkeys((cell.name for cell in left), outcome)
         return not any(c.kind == "test" and c.name not in self.outcomes for c in self.cells)
+
+    def _blame(self, outcome: Outcome) -> None:
+        """Find out whether the exercise or the submission is to blame: run it with an empty answer."""
+        if self.trial:
+            raise GradingError(f"The exercise's imports do not run here. {outcome[1]}")
+        empty = next(replace(cell, source="") for cell in self.cells if cell.kind == "answer")
+        cells = [*(cell for cell in self.cells if cell.kind == "setup"), empty]
+        Watch(self.tests, self.answers, cells, self.time_limit, trial=True).run()
 
     def _done(self) -> list[str]:
         """Questions whose tests all have an outcome."""
