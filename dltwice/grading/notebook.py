@@ -43,10 +43,12 @@ class Master:
     Attributes:
         cells: the code cells in the order in which they run.
         titles: question name → the heading that it stands under, without the points in brackets.
+        locked: the tests as learners have them, where private tests are laid over; None if they are the same.
     """
 
     cells: tuple[Cell, ...]
     titles: dict[str, str]
+    locked: tuple[Cell, ...] | None = None
 
     @property
     def questions(self) -> list[str]:
@@ -131,21 +133,16 @@ def find_answers(cells: list[dict[str, Any]], master: Master) -> dict[str, list[
     An answer is known by the `grade_id` in its metadata or, where a tool has dropped that, by its cell id.
     A deleted answer has an empty list, one that was copied or split in two has several entries.
     """
-    answers: dict[str, list[str]] = {question: [] for question in master.questions}
-    for cell in cells:
-        name = _graded(cell).get("grade_id", cell.get("id"))
-        if cell.get("cell_type") == "code" and isinstance(name, str) and name in answers:
-            answers[name].append(cell["source"])
-    return answers
+    return _sources([cell for cell in cells if cell.get("cell_type") == "code"], master.questions)
 
 
 def locked_cells(cells: list[dict[str, Any]], master: Master) -> list[str]:
     """What was done to the tests in a submission, in sentences. Only the master's tests are run."""
     changes: dict[str, list[str]] = {"deleted": [], "copied": [], "changed": []}
-    for test in (cell for cell in master.cells if cell.kind == "test"):
-        there = [
-            cell["source"] for cell in cells if _graded(cell).get("grade_id", cell.get("id")) == test.name
-        ]
+    tests = [cell for cell in master.cells if cell.kind == "test"] if master.locked is None else master.locked
+    sources = _sources(cells, [test.name for test in tests])
+    for test in tests:
+        there = sources[test.name]
         if not there:
             changes["deleted"].append(test.name)
         elif len(there) > 1:
@@ -181,6 +178,16 @@ def _source(cell: dict[str, Any]) -> str:
 def _metadata(cell: dict[str, Any]) -> dict[str, Any]:
     metadata = cell.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
+
+
+def _sources(cells: list[dict[str, Any]], names: list[str]) -> dict[str, list[str]]:
+    """The sources of the cells with these names."""
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for cell in cells:
+        name = _graded(cell).get("grade_id", cell.get("id"))
+        if isinstance(name, str) and name in found:
+            found[name].append(cell["source"])
+    return found
 
 
 def _graded(cell: dict[str, Any]) -> dict[str, Any]:
