@@ -63,8 +63,9 @@ unit: $(FULL_ENV) book
 nbval: $(FULL_ENV)
 	$(PY) -m pytest --nbval --nbval-current-env -p dltwice.authoring.budget notebooks
 
-bench: $(FULL_ENV) ## time NumPy against PyTorch, side by side
+bench: $(FULL_ENV) ## time NumPy against PyTorch, and the grader against nbgrader, side by side
 	$(PY) benchmarks/bench_conv.py
+	$(PY) benchmarks/bench_grading.py
 
 clean: ## remove the built site and the environment
 	rm -rf _build .venv

@@ -369,7 +369,7 @@ def test_the_command_writes_json_and_html(book):
         ("05", "There is no 05 here."),
         ("exercises", "has no notebook"),
         ("two", "several notebooks: a.ipynb, b.ipynb"),
-        ("text.ipynb", "text.ipynb: the file is not a Jupyter notebook"),
+        ("text.ipynb", "text.ipynb: The file is not a Jupyter notebook"),
         ("two/a.ipynb", "There are no solutions for a.ipynb"),
     ],
 )

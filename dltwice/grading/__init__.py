@@ -44,7 +44,7 @@ def grade(
         time_limit: seconds that one answer or test cell may take.
 
     Returns:
-        The result; a notebook shows it as a table, `print` as text.
+        The result; a notebook shows it as a table, `print` as text. `dltwice progress` remembers the score.
 
     Raises:
         GradingError: if there is nothing to grade; the message says what to do.
@@ -57,6 +57,10 @@ def grade(
         raise GradingError(f"{path}: {error}") from None
     if result.status == "unreadable":
         raise GradingError(f"{path}: {result.reason}")
+    from dltwice.grading.progress import record
+
     minutes = (time.time() - path.stat().st_mtime) / 60
     note = f"{path.name} was last saved {minutes:.0f} minutes ago." if minutes >= 2 else ""
-    return replace(result, chapter=found.stem, notes=(note, *result.notes) if note else result.notes)
+    result = replace(result, chapter=found.stem, notes=(note, *result.notes) if note else result.notes)
+    record(result, path)
+    return result

@@ -6,8 +6,8 @@ Between the watcher and the tests, the first byte says what a message is:
 |---|---|---|
 | `A` | a request, to be passed to the answers | the answers' reply |
 | `X` | | the answers' process was stopped or has ended: status and message |
-| `N` | start a new answers' process | |
-| `C` | a cell begins, and its time: its question and name | |
+| `N` | start a new answers' process; "1" if it can be used again | |
+| `C` | a cell begins, and its time: question, name, whether no answer has run there yet | |
 | `O` | the outcome of a test: name, status and message | |
 | `E` | the exercise's own cells do not run: why | |
 | `D` | all is done | |
@@ -19,11 +19,14 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 
 MAX_BYTES = 32 * 2**20  # of a value in a message
 LENGTH = struct.Struct(">I")
 LONGEST = MAX_BYTES + 2**16
+GRACE = 0.01  # seconds after a deadline in which what has come already is still taken
+MOST_WAITING = 4  # messages that were read ahead
 RELAY, STOPPED, NEW, CELL, OUTCOME, BROKEN, DONE = b"A", b"X", b"N", b"C", b"O", b"E", b"D"
 
 
@@ -33,6 +36,11 @@ class ClosedError(Exception):
 
 class SlowError(Exception):
     """No message came in time."""
+
+
+def late(deadline: float | None) -> float | None:
+    """The time after which nothing more is waited for: `deadline`, or very soon if it is past."""
+    return None if deadline is None else max(deadline, time.monotonic() + GRACE)
 
 
 class Channel:
@@ -48,7 +56,7 @@ class Channel:
             ClosedError: if the other side has ended.
             SlowError: if it does not read the message before the deadline.
         """
-        self._wait(deadline)
+        self._wait(late(deadline))
         try:
             self.socket.sendall(LENGTH.pack(len(message)) + message)
         except TimeoutError:
@@ -63,6 +71,7 @@ class Channel:
             ClosedError: if the other side has ended, or the message is longer than `LONGEST`.
             SlowError: if it does not come before the deadline.
         """
+        deadline = late(deadline)
         (size,) = LENGTH.unpack(self._exactly(LENGTH.size, deadline))
         if size > LONGEST:
             raise ClosedError
@@ -75,6 +84,8 @@ class Channel:
     def _exactly(self, size: int, deadline: float | None) -> bytes:
         data = bytearray()
         while len(data) < size:
+            if data and deadline is not None and time.monotonic() > deadline:
+                raise SlowError  # bytes that keep dripping in do not count as a message
             self._wait(deadline)
             try:
                 piece = self.socket.recv(min(size - len(data), 2**20))
@@ -91,49 +102,76 @@ class Channel:
         """Give the socket the time that is left."""
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
-            left = 1e-3  # what has come already is still taken
+            raise SlowError
         self.socket.settimeout(left)
 
 
 class PipeChannel:
-    """The same over two pipes, on systems whose pipes can't be waited for: a thread reads."""
+    """The same over two pipes, on systems whose pipes can't be waited for: threads read and write.
 
-    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
-        self.reader, self.writer = reader, writer
-        self.messages: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    `ended` is called when the other side has ended.
+    """
+
+    def __init__(
+        self, reader: BinaryIO, writer: BinaryIO, ended: Callable[[], object] = lambda: None
+    ) -> None:
+        self.reader, self.writer, self.ended = reader, writer, ended
+        self.messages: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
+        self.writing: threading.Thread | None = None
+        self.closed = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def send(self, message: bytes, deadline: float | None = None) -> None:
-        """Send one message; see `Channel.send`. A pipe that is not read blocks without a deadline."""
-        try:
-            self.writer.write(LENGTH.pack(len(message)) + message)
-            self.writer.flush()
-        except (OSError, ValueError):
-            raise ClosedError from None
+        """Send one message; see `Channel.send`. After a `SlowError` the other side has to be ended."""
+        if deadline is None:
+            self._write(message)
+        else:
+            self.writing = threading.Thread(target=self._write, args=(message,), daemon=True)
+            self.writing.start()
+            self.writing.join(late(deadline) - time.monotonic())
+            if self.writing.is_alive():
+                raise SlowError
+        if self.closed:
+            raise ClosedError
 
     def receive(self, deadline: float | None = None) -> bytes:
         """The next message; see `Channel.receive`."""
-        left = None if deadline is None else max(deadline - time.monotonic(), 1e-3)
+        left = None if deadline is None else late(deadline) - time.monotonic()
         try:
             message = self.messages.get(timeout=left)
         except queue.Empty:
             raise SlowError from None
         if message is None:
+            self.messages.put(None)  # it stays closed
             raise ClosedError
         return message
 
     def close(self) -> None:
-        """Close this side."""
-        for file in (self.writer, self.reader):
+        """Close this side, after the other one has ended."""
+        self.closed = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.messages.get_nowait()
+        if self.writing:
+            self.writing.join(1.0)
+        if not (self.writing and self.writing.is_alive()):  # a file in use can't be closed
             with contextlib.suppress(OSError):
-                file.close()
+                self.writer.close()
+
+    def _write(self, message: bytes) -> None:
+        try:
+            self.writer.write(LENGTH.pack(len(message)) + message)
+            self.writer.flush()
+        except (OSError, ValueError):
+            self.closed = True
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError, struct.error):
-            while True:
+        with self.reader, contextlib.suppress(OSError, ValueError, struct.error):
+            while not self.closed:
                 (size,) = LENGTH.unpack(self.reader.read(LENGTH.size))
                 data = self.reader.read(size) if size <= LONGEST else b""
                 if len(data) < size:
                     break
                 self.messages.put(data)
+        self.ended()
         self.messages.put(None)

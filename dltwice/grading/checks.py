@@ -17,6 +17,7 @@ from dltwice.grading import remote
 
 SMALL = 12  # arrays of up to this many values are shown whole
 PLAIN = "This exercise asks for plain NumPy."
+ELSEWHERE = "Put comparisons with other libraries into a cell of their own."
 PER_VALUE = (
     0.5e-6  # seconds: a loop in Python needs several times as long for a value, an array operation a tenth
 )
@@ -105,8 +106,8 @@ def check_numpy_only(function: Callable) -> None:
         AssertionError: naming the function and the library.
     """
     if isinstance(function, remote.Remote):
-        if found := remote.current.objection(function.__name__):
-            raise AssertionError(f"{function.__name__} {found}. {PLAIN}")
+        if found := remote.current.objection():
+            raise AssertionError(f"The answer with {function.__name__} {found}. {PLAIN} {ELSEWHERE}")
         return
     seen: set[str] = set()
 
@@ -152,11 +153,12 @@ def count_steps(function: Callable, *args: Any) -> int:
     return steps
 
 
-def check_no_growing_loop(function: Callable, small: tuple, large: tuple) -> None:
-    """Check that `function(*large)` runs no more lines of Python than `function(*small)`.
+def check_no_growing_loop(function: Callable, small: tuple, large: tuple, most: int = 200) -> None:
+    """Check that `function(*large)` runs no more lines of Python than `function(*small)`, and at most `most`.
 
-    The first argument is the input that grows, an array. In the grader the count comes from the learner's
-    process, so the time is looked at too: a loop that is hidden from the count still takes its time.
+    The first argument is the input that grows, an array; the larger one has more than `most` values. In the
+    grader the count comes from the learner's process, so the time is looked at too: a loop that is hidden
+    from the count still takes its time.
 
     Raises:
         AssertionError: with both counts, or the time.
@@ -169,6 +171,8 @@ def check_no_growing_loop(function: Callable, small: tuple, large: tuple) -> Non
             f"{name}: {few} lines of Python ran for an input of shape {shapes[0]}, {many} for {shapes[1]}. "
             "The count must not grow with the input: there is still a loop over it."
         )
+    if many > most:
+        raise AssertionError(f"{name}: {many} lines of Python ran, expected at most {most}. There is a loop.")
     if isinstance(function, remote.Remote) and not _is_fast(function, small, large):
         raise AssertionError(
             f"{name}: an input of shape {shapes[1]} takes much longer than one of shape {shapes[0]}. There "

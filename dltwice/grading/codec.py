@@ -78,7 +78,7 @@ def _encode(value: Any, blobs: list[bytes], keep: Callable | None, depth: int) -
     plain = _plain(value)
     if plain is not None:
         return plain
-    for base, kind in ((list, "list"), (tuple, "tuple"), (set, "set"), (frozenset, "set")):
+    for base, kind in ((list, "list"), (tuple, "tuple"), (set, "set"), (frozenset, "frozenset")):
         if isinstance(value, base):
             items = [_encode(item, blobs, keep, depth + 1) for item in base.__iter__(value)]
             return items if kind == "list" else {"t": kind, "v": items}
@@ -153,9 +153,9 @@ def _decode(tree: Any, blobs: list[bytes], find: Callable | None) -> Any:
         dtype = np.dtype(tree["d"])
         if dtype.kind not in NUMBERS_AND_TEXT:
             raise CodecError(f"An array of {dtype} can't cross.")
-        flat = np.frombuffer(
-            bytearray(blobs[tree["b"]]), dtype
-        )  # of a bytearray, so that it can be written to
+        data = bytearray(blobs[tree["b"]])  # so that the array can be written to
+        blobs[tree["b"]] = b""  # one array each, so that a short message can't fill the memory
+        flat = np.frombuffer(data, dtype)
         return _revive(kind, flat.reshape(tree["s"], order=tree["o"]))
     if kind == "kept" and find:
         return find(value)
@@ -164,7 +164,7 @@ def _decode(tree: Any, blobs: list[bytes], find: Callable | None) -> Any:
     items = _decode(value, blobs, find)
     if kind == "dict":
         return dict(items)
-    return {"tuple": tuple, "set": set, "slice": lambda v: slice(*v)}[kind](items)
+    return {"tuple": tuple, "set": set, "frozenset": frozenset, "slice": lambda v: slice(*v)}[kind](items)
 
 
 SIMPLE: dict[str, Callable[[Any], Any]] = {

@@ -30,8 +30,8 @@ personality kexec_load init_module finit_module swapon
 """.split()
 
 
-def limit(memory: int) -> None:
-    """Limit what this process can use: `memory` bytes of address space (-1 for any), time, files."""
+def limit(memory: int, seconds: int = CPU_SECONDS) -> None:
+    """Limit what this process can use: bytes of address space, seconds of its time (-1 for any), files."""
     if resource is None:
         return
     limits = {
@@ -39,7 +39,7 @@ def limit(memory: int) -> None:
         "RLIMIT_FSIZE": FILE_SIZE,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": CPU_SECONDS,
+        "RLIMIT_CPU": seconds,
         "RLIMIT_MSGQUEUE": 0,
     }
     for name, value in limits.items():

@@ -5,12 +5,14 @@ starts anew: it runs the exercise's own cells, the earlier answers that the ques
 answer. Where the answers are not calm (see `calm.py`), each question gets a process of its own.
 """
 
+import contextlib
 import json
 from functools import lru_cache
 from types import CodeType
 from typing import Any
 
 from dltwice.grading import names, plain, remote
+from dltwice.grading.answers import seed
 from dltwice.grading.calm import is_calm
 from dltwice.grading.channel import BROKEN, CELL, DONE, NEW, OUTCOME, Channel, PipeChannel
 from dltwice.grading.notebook import Cell
@@ -27,7 +29,7 @@ class Examination:
         self.channel, self.cells, self.done = channel, cells, done
         self.given: dict[str, Any] = {"__name__": "__main__"}  # what the exercise's own cells define
         self.ready = 0  # cells before this one were run here
-        self.objections: dict[tuple[int, str], str | None] = {}
+        self.objections: dict[int, str | None] = {}
         self.link: Link | None = None
         self.fresh = False  # whether no answer has run in the answers' process
 
@@ -54,24 +56,25 @@ class Examination:
         except StoppedError as stopped:
             problem = stopped.outcome
         for number in tests:
-            outcome = self._test(self.cells[number], number, problem)
-            self.channel.send(OUTCOME + json.dumps([self.cells[number].name, *outcome]).encode())
+            status, message = self._test(self.cells[number], number, problem)
+            message = message.encode("utf-8", "replace").decode()  # without half characters
+            self.channel.send(OUTCOME + json.dumps([self.cells[number].name, status, message]).encode())
 
     def _new_link(self) -> None:
         """Get an answers' process: a new one, or the same with its memory cleared."""
         if self.link and self.shared and not self.link.broken:
             self.link.ask("reset")
             return
-        self.channel.send(NEW)
+        self.channel.send(NEW + b"1" * self.shared)
         self.link, self.fresh = Link(self.channel), True
 
-    def objection(self, name: str) -> str | None:
-        """Why the function `name` of the question under way is not plain NumPy, or None."""
-        if (self.index, name) not in self.objections:
-            numbers = [*sorted(names.needed(self.index, self.cells)), self.index]
+    def objection(self) -> str | None:
+        """Why the answer to the question under way is not plain NumPy, or None."""
+        if self.index not in self.objections:
+            numbers = [*names.needed(self.index, self.cells), self.index]
             sources = [self.cells[number].source for number in numbers]
-            self.objections[self.index, name] = plain.objection(name, sources, self.given)
-        return self.objections[self.index, name]
+            self.objections[self.index] = plain.objection(sources, self.given)
+        return self.objections[self.index]
 
     def there(self, name: str) -> Any:
         """What `name` is where the answers run."""
@@ -106,6 +109,7 @@ class Examination:
         self._start(cell.name)
         if number >= self.ready:
             try:
+                seed()  # as there
                 exec(compiled(cell.source, f"<{cell.name}>"), self.given)
             except Exception as error:
                 self._give_up(f"{type(error).__name__}: {error}")
@@ -126,7 +130,8 @@ class Examination:
 
     def _start(self, name: str) -> None:
         """Tell the watcher that a cell begins: its time starts."""
-        self.channel.send(CELL + json.dumps([self.cells[self.index].question, name]).encode())
+        alone = self.fresh and name != self.cells[self.index].name  # with the exercise's own cells
+        self.channel.send(CELL + json.dumps([self.cells[self.index].question, name, alone]).encode())
 
     def _test(self, cell: Cell, number: int, problem: Outcome | None) -> Outcome:
         """The outcome of one test: the answer's message if it fails after an answer that did not run."""
@@ -140,7 +145,7 @@ class Examination:
             return stopped.outcome
         if status != "passed" and problem:
             return problem
-        return status, message.encode("utf-8", "replace").decode("utf-8")
+        return status, message
 
     def _setups_until(self, number: int) -> None:
         """Run the exercise's own cells that stand between an answer and its test, on both sides."""
@@ -152,6 +157,7 @@ class Examination:
         """Run a test with what the answer defines."""
         try:
             scope = self.given | self._answers(cell)
+            seed()
             exec(compiled(cell.source, f"<{cell.name}>"), scope)
         except AnswerError as error:
             return "error", error.text
@@ -184,7 +190,8 @@ def prime(cells: list[Cell]) -> None:
     """Read the exercise once, so that no copy of this process has to."""
     for cell in cells:
         if cell.kind != "answer":
-            compiled(cell.source, f"<{cell.name}>")
+            with contextlib.suppress(SyntaxError, ValueError):  # it is reported when the cell is run
+                compiled(cell.source, f"<{cell.name}>")
         names.used(cell.source)
 
 

@@ -23,14 +23,18 @@ def parse(source: str) -> ast.Module | None:
 @lru_cache(maxsize=1000)
 def used(source: str) -> frozenset[str]:
     """The global names that a cell reads and does not define at its own top level, without Python's own."""
-    tree = parse(source)
-    if tree is None:
+    return global_reads(source) - defined(source) - BUILTINS
+
+
+@lru_cache(maxsize=1000)
+def global_reads(source: str) -> frozenset[str]:
+    """All global names that a cell reads."""
+    if parse(source) is None:
         return frozenset()
     try:
-        table = symtable.symtable(source, "<cell>", "exec")
+        return frozenset(_read(symtable.symtable(source, "<cell>", "exec")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
-    return frozenset(_read(table) - defined(source) - BUILTINS)
 
 
 def _read(table: symtable.SymbolTable) -> set[str]:

@@ -64,7 +64,7 @@ class Master:
         return [cell for cell in self.cells if cell.kind == "test" and cell.question == question]
 
 
-def read_cells(data: bytes, what: str = "the file") -> list[dict[str, Any]]:
+def read_cells(data: bytes, what: str = "The file") -> list[dict[str, Any]]:
     """The cells of the notebook file `data`, each with its source as one string.
 
     Raises:
@@ -83,7 +83,8 @@ def read_cells(data: bytes, what: str = "the file") -> list[dict[str, Any]]:
         raise UnreadableError(f"{what} is not a Jupyter notebook: it can't be read as JSON.") from None
     if isinstance(notebook, dict) and notebook.get("nbformat", 4) != 4:
         raise UnreadableError(
-            f"{what} has notebook format {notebook['nbformat']}, expected 4. Open it in JupyterLab and save."
+            f"{what} has notebook format {ascii(notebook['nbformat'])[:20]}, expected 4. "
+            "Open it in JupyterLab and save."
         )
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
@@ -98,7 +99,7 @@ def load_master(data: bytes) -> Master:
         GradingError: if it is not a notebook or has no graded cell.
     """
     cells, titles, heading = [], {}, ""
-    for index, raw in enumerate(read_cells(data, "the master notebook")):
+    for index, raw in enumerate(read_cells(data, "The master notebook")):
         if raw.get("cell_type") == "markdown":
             found = HEADING.findall(raw["source"])
             heading = found[-1] if found else heading

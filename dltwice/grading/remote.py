@@ -14,7 +14,9 @@ from dltwice.grading.codec import CodecError, dump, load
 from dltwice.grading.results import Outcome
 
 MOST_CALLBACKS = 100_000  # during one call
-
+# Of these a test sees an AnswerError only: the first wants arguments, the others end the test's own loop.
+NOT_RAISED = ("ExceptionGroup", "StopIteration", "StopAsyncIteration")
+TOO_MANY = f"The answer calls a function that it was given more than {MOST_CALLBACKS:,} times."
 
 current: Any = None  # the examination under way; None in a notebook
 
@@ -43,7 +45,7 @@ class Link:
     def __init__(self, channel: Channel | PipeChannel) -> None:
         self.channel = channel
         self.callbacks: list[Callable] = []
-        self.broken = False
+        self.broken: Outcome | None = None  # why the answers' process does not reply any more
 
     def ask(self, op: str, **request: Any) -> dict[str, Any]:
         """Send a request and wait for its reply.
@@ -54,14 +56,18 @@ class Link:
             TypeError: if a test passes what can't cross.
         """
         if self.broken:
-            raise StoppedError(("error", "The answer ended the whole Python process."))
+            raise StoppedError(self.broken)
+        given = len(self.callbacks)
         message = dump(request | {"op": op}, self._keep)
         for _ in range(MOST_CALLBACKS):
             reply = self._exchange(message)
             if "callback" not in reply:
                 break
             message = self._call_back(reply)
-        self.callbacks.clear()
+        else:  # it still waits, so nothing else can be asked
+            self.broken = ("error", TOO_MANY)
+            raise StoppedError(self.broken)
+        del self.callbacks[given:]  # a function of the test may ask as well
         if "raised" in reply:
             raise answer_error(reply["raised"])
         return reply
@@ -70,8 +76,8 @@ class Link:
         self.channel.send(RELAY + message)
         answer = self.channel.receive()
         if answer[:1] == STOPPED:
-            self.broken = True
-            raise StoppedError(tuple(json.loads(answer[1:])))
+            self.broken = tuple(json.loads(answer[1:]))
+            raise StoppedError(self.broken)
         try:
             reply = load(answer[1:], self._find)
         except CodecError as error:
@@ -127,6 +133,9 @@ class Remote:
     def __getitem__(self, key: Any) -> Any:
         return self._link.ask("item", target=self, key=key).get("value")
 
+    def __bool__(self) -> bool:
+        return bool(self._link.ask("truth", target=self).get("value"))
+
     def __len__(self) -> int:
         length = self._link.ask("length", target=self).get("value")
         if not isinstance(length, int) or length < 0:
@@ -160,10 +169,12 @@ def _pairs(changed: Any) -> list[tuple[int, Any]]:
 def answer_error(raised: Any) -> AnswerError:
     """The exception that a description from the answers' process stands for."""
     raised = raised if isinstance(raised, dict) else {}
-    names = [str(name)[:100] for name in raised.get("names") or ["Exception"]][:50]
-    found = (getattr(builtins, name, None) for name in names)
+    names = raised.get("names")
+    names = [str(name)[:100] for name in names[:50]] if isinstance(names, list) and names else ["Exception"]
+    found = (getattr(builtins, name, None) for name in names if name not in NOT_RAISED)
     base = next((cls for cls in found if isinstance(cls, type) and issubclass(cls, Exception)), Exception)
-    cls = type(names[0], (AnswerError,) if base is Exception else (AnswerError, base), {})
+    name = names[0] if names[0].isidentifier() else "Exception"
+    cls = type(name, (AnswerError,) if base is Exception else (AnswerError, base), {})
     error = cls.__new__(cls)
     error.message = str(raised.get("message", ""))[:1000]
     error.text = str(raised.get("text", error.message))[:1500]

@@ -1,15 +1,19 @@
-"""A grade for people: a table for the terminal, and HTML for a notebook or a page of its own."""
+"""A grade for people: a table for the terminal. The pages are made by `page` and `summary`.
 
-from html import escape
+The functions that make HTML can be imported from here too; they load the templates when they are first used.
+"""
 
-from rich.console import Console, Group
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dltwice.grading.harmless import harmless, one_line
 from dltwice.grading.results import GradeResult, QuestionResult
 
-STYLES = {"passed": "green", "failed": "red", "error": "red", "timeout": "red"}
 WORDS = {
     "passed": "passed",
     "failed": "not right yet",
@@ -18,30 +22,35 @@ WORDS = {
     "untouched": "untouched",
     "missing": "cell missing",
 }
+"""What is said of a question, by its status."""
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 0.6rem; border-bottom: 1px solid GrayText; }}
-td p {{ margin: 0.4rem 0 0; }}
-td {{ overflow-wrap: anywhere; }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{body}
-</main>
-</body>
-</html>
-"""
+ABOUT = {
+    "ok": "",
+    "partial": "Graded, but the file is not whole or an answer ended its process.",
+    "timeout": "Graded, but an answer was stopped because it took too long.",
+    "tampered": "Graded with the original tests: the test cells in the file were changed.",
+    "unreadable": "No score: the file could not be graded. That is not a score of 0.",
+}
+"""What is said of a submission, by its status."""
+
+UNSANDBOXED = "Graded without the sandbox: fine for your own code."
+
+_STYLES = {"passed": "green", "failed": "red", "error": "red", "timeout": "red"}
+_MADE_ELSEWHERE = {
+    "html_table": "page",
+    "html_page": "page",
+    "feedback_page": "page",
+    "summary_page": "summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The functions that make HTML, loaded on first use: the terminal needs no template engine."""
+    if name not in _MADE_ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"dltwice.grading.{_MADE_ELSEWHERE[name]}"), name)
 
 
 def print_report(result: GradeResult, console: Console | None = None) -> None:
@@ -57,46 +66,81 @@ def text_report(result: GradeResult, width: int = 100) -> str:
     return capture.get()
 
 
-def html_table(result: GradeResult) -> str:
-    """The score and a table of the questions, as a piece of HTML."""
-    rows = "\n".join(_html_row(question) for question in result.questions)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Question", "Points", "Result"))
-    notes = "".join(f"<p>{escape(note)}</p>\n" for note in result.notes)
-    return (
-        f"<p><strong>{_score(result.earned, result.points)} points</strong></p>\n{notes}<table>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
-    )
+def print_progress(chapters: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+    """Print the record of scores, a row per chapter as `progress.overview` gives it."""
+    table = Table("Chapter", "Last", "Best", "Untouched", "Date")
+    for row in chapters:
+        cells = ["", "", "not graded yet", ""]
+        if row["last"]:
+            last, best = row["last"], row["best"]
+            shares = [
+                f"{score(e['earned'], e['points'])} ({e['earned'] / e['points']:.0%})" for e in (last, best)
+            ]
+            untouched = ", ".join(map(one_line, last["untouched"]))
+            cells = [*shares, untouched or "none", one_line(last["date"])[:10]]
+        table.add_row(*(Text(cell) for cell in (one_line(row["chapter"]), *cells)))
+    (console or Console(highlight=False)).print(table if chapters else "There are no exercises here.")
 
 
-def html_page(result: GradeResult) -> str:
-    """A page of its own: no request, light and dark."""
-    return PAGE.format(title=escape(f"Grade: {result.chapter}"), body=html_table(result))
+def score(earned: float, points: float) -> str:
+    """Points in words, without digits that nobody needs: "2.67 of 3"."""
+    return f"{number(earned)} of {number(points)}"
+
+
+def number(value: float) -> str:
+    """A number with at most two decimals: 3, 2.5, 0.67."""
+    return f"{round(value, 2):.10g}"
+
+
+def untouched_line(questions: Sequence[QuestionResult]) -> str:
+    """Which questions are untouched, as a sentence; empty if none is."""
+    names = [one_line(question.title) for question in questions if question.status == "untouched"]
+    if not names:
+        return ""
+    if len(names) == len(questions) > 1:
+        return f"All {len(names)} questions are untouched."
+    return f"{len(names)} question{'s are' if len(names) > 1 else ' is'} untouched: {', '.join(names)}."
 
 
 def _layout(result: GradeResult) -> Group:
-    table = Table("Question", "Points", "Result", title=result.chapter, title_justify="left")
-    remarks: list[Text | Padding] = [Text(f"Note: {note}") for note in result.notes]
+    parts: list[RenderableType] = []
+    if result.status == "unreadable":
+        parts.append(Text(one_line(result.chapter), "italic"))
+    else:
+        parts += [_table(result), Text(f"{score(result.earned, result.points)} points", "bold")]
+    if ABOUT[result.status]:
+        parts.append(Text(ABOUT[result.status], "yellow"))
+    parts += [Text(f"Note: {harmless(note)}") for note in result.notes]
+    if line := untouched_line(result.questions):
+        parts.append(Text(line))
     for question in result.questions:
-        style = STYLES.get(question.status, "yellow")
-        score = _score(question.earned, question.points)
-        table.add_row(Text(question.title), score, Text(WORDS[question.status], style))
-        if question.problems:
-            remarks.append(Text(f"\n{question.title}", "bold"))
-        for problem in question.problems:
-            remarks.append(Padding(Text(problem.message), (0, 0, 0, 2), expand=False))
-            if problem.hint:
-                remarks.append(Padding(Text(f"Hint: {problem.hint}", "italic"), (0, 0, 0, 4), expand=False))
-    return Group(table, Text(f"{_score(result.earned, result.points)} points", "bold"), *remarks)
+        parts += _problems(question)
+    if _ran_unprotected(result):
+        parts.append(Text(f"\n{UNSANDBOXED}", "dim"))
+    return Group(*parts)
 
 
-def _html_row(question: QuestionResult) -> str:
-    lines = [f"<strong>{WORDS[question.status]}</strong>"]
+def _table(result: GradeResult) -> Table:
+    table = Table("Question", "Points", "Result", title=Text(one_line(result.chapter)), title_justify="left")
+    for question in result.questions:
+        status = Text(WORDS[question.status], _STYLES.get(question.status, "yellow"))
+        table.add_row(Text(one_line(question.title)), score(question.earned, question.points), status)
+    return table
+
+
+def _problems(question: QuestionResult) -> list[RenderableType]:
+    """What the tests of a question say, under its title."""
+    if not question.problems:
+        return []
+    parts: list[RenderableType] = [Text(f"\n{one_line(question.title)}", "bold")]
     for problem in question.problems:
-        hint = f"<br><em>Hint: {escape(problem.hint)}</em>" if problem.hint else ""
-        lines.append(f"<p>{escape(problem.message)}{hint}</p>")
-    title, score = escape(question.title), _score(question.earned, question.points)
-    return f'<tr><th scope="row">{title}</th><td>{score}</td><td>{"".join(lines)}</td></tr>'
+        parts.append(Padding(Text(harmless(problem.message)), (0, 0, 0, 2), expand=False))
+        if problem.hint:
+            hint = Text(f"Hint: {harmless(problem.hint)}", "italic")
+            parts.append(Padding(hint, (0, 0, 0, 4), expand=False))
+    return parts
 
 
-def _score(earned: float, points: float) -> str:
-    return f"{earned:g} of {points:g}"
+def _ran_unprotected(result: GradeResult) -> bool:
+    """Whether an answer ran, and no sandbox was around it."""
+    return not result.sandboxed and any(q.status not in ("untouched", "missing") for q in result.questions)

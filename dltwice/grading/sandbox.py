@@ -4,12 +4,14 @@ What is visible inside is Python, its packages, this package and the system's li
 solutions and hidden tests, the submissions and the results are not there.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -98,3 +100,25 @@ def process_id(info: int) -> int:
     """The sandbox's process number, which bubblewrap writes to the pipe `info`."""
     with os.fdopen(info, "rb") as file:
         return int(json.loads(file.read())["child-pid"])
+
+
+def clear(folder: Path) -> None:
+    """Delete everything in a folder, also what was made unreadable."""
+
+    def unlock(function: Callable, path: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+            os.unlink(path) if function is os.unlink else shutil.rmtree(path)
+
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            shutil.rmtree(
+                entry, onerror=unlock
+            ) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder and everything in it, as far as that is possible."""
+    with contextlib.suppress(OSError):
+        clear(folder)
+        folder.rmdir()

@@ -11,14 +11,13 @@ import gc
 import importlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dltwice.grading import confine
+from dltwice.grading import confine, sandbox
 from dltwice.grading.answers import Answers
 from dltwice.grading.channel import Channel, ClosedError, PipeChannel
 from dltwice.grading.examine import examine, prime
@@ -59,7 +58,7 @@ def warm_up(cells: list[Cell]) -> None:
 class Server:
     """The fork server: at most one copy at a time."""
 
-    def __init__(self, control: socket.socket, role: str, scratch: Path | None, filtered: bool) -> None:
+    def __init__(self, control: socket.socket, role: str, scratch: Path, filtered: bool) -> None:
         self.control, self.scratch = control, scratch
         self.filter = confine.SystemCallFilter() if filtered else None
         self.work = role_function(role)
@@ -105,45 +104,30 @@ class Server:
                 os.kill(self.child, signal.SIGKILL)
             os.waitpid(self.child, 0)
             self.child = 0
-        if self.scratch and any(self.scratch.iterdir()):
-            clear(self.scratch)
+        if any(self.scratch.iterdir()):
+            sandbox.clear(self.scratch)
             if any(self.scratch.iterdir()):
                 sys.exit(1)  # a new server gets a new disk
-
-
-def clear(folder: Path) -> None:
-    """Delete everything in a folder, also what was made unreadable."""
-
-    def unlock(function: Callable, path: str, _: object) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(path, 0o700)
-            os.unlink(path) if function is os.unlink else shutil.rmtree(path)
-
-    for entry in folder.iterdir():
-        with contextlib.suppress(OSError):
-            shutil.rmtree(
-                entry, onerror=unlock
-            ) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def main(arguments: list[str]) -> None:
     """Start as `ROLE fork|stay SCRATCH FILTERED MODULE…`."""
     role, mode, scratch, filtered, *modules = arguments
     nowhere = os.open(os.devnull, os.O_RDWR)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if mode == "fork":
         control = socket.socket(fileno=os.dup(0))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         silence(nowhere)
         preload(modules)
-        Server(control, role, Path(scratch) if scratch else None, filtered == "1").serve()
+        Server(control, role, Path(scratch), filtered == "1").serve()
+        sandbox.remove(Path(scratch))
         return
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     silence(nowhere)
+    work, channel = role_function(role), PipeChannel(reader, writer, ended=lambda: os._exit(0))
     preload(modules)
-    writer.write(READY)
-    writer.flush()
-    confine.limit(own_memory())
-    work, channel = role_function(role), PipeChannel(reader, writer)
+    confine.limit(own_memory(), seconds=-1)
+    channel.send(READY)
     with contextlib.suppress(ClosedError):
         while True:
             work(channel)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from dltwice.grading.results import GradingError
 
 START_LIMIT = 120.0  # seconds for Python and its libraries to start
 KILL_LIMIT = 20.0
+NO_START = f"Python does not start: {sys.executable} ended at once or took {START_LIMIT:g} seconds."
 BOOT = "import sys; sys.path.append({!r}); from dltwice.grading.server import main; main({!r})"
 
 
@@ -30,7 +32,6 @@ class ForkServer:
     def __init__(self, role: str, modules: tuple[str, ...], sandboxed: bool, hide: tuple[Path, ...]) -> None:
         self.role, self.modules, self.sandboxed, self.hide = role, modules, sandboxed, hide
         self.process: subprocess.Popen | None = None
-        self.folder = tempfile.TemporaryDirectory(prefix="dltwice-", ignore_cleanup_errors=True)
         self.warm: list[Cell] = []
         self.channel: Channel | None = None
         self._launch()
@@ -38,7 +39,8 @@ class ForkServer:
     def _launch(self) -> None:
         """Start the server; `_wait` sees that it is ready."""
         self.control, theirs = socket.socketpair()
-        inside = "/tmp" if self.sandboxed else self.folder.name
+        self.folder = None if self.sandboxed else _new_folder()
+        inside = "/tmp" if self.sandboxed else str(self.folder)
         arguments = [self.role, "fork", inside, "1" if check_filter() is None else "0", *self.modules]
         line, pipes, environment = [], (), os.environ | sandbox.ENVIRONMENT
         if self.sandboxed:
@@ -54,7 +56,7 @@ class ForkServer:
             stderr=subprocess.DEVNULL,
             pass_fds=pipes,
             env=environment,
-            cwd=self.folder.name,
+            cwd=self.folder or "/",
             start_new_session=True,
         )
         theirs.close()
@@ -80,15 +82,13 @@ class ForkServer:
             answer = b""
         if answer != READY:
             self.close()
-            raise GradingError(
-                f"Python does not start: {sys.executable} ended at once or took {START_LIMIT:g} seconds."
-            )
+            raise GradingError(NO_START)
         self.ready = True
         if self.warm:
             self._warm_up()
 
-    def open(self) -> Channel:
-        """A channel to a new copy, after the end of the one before."""
+    def open(self, calm: bool = True) -> Channel:
+        """A channel to a new copy, after the end of the one before. `calm` makes no difference here."""
         self.stop()
         for _ in range(2):
             self._wait()
@@ -128,16 +128,21 @@ class ForkServer:
 
     def _warm_up(self) -> None:
         ours, theirs = socket.socketpair()
-        with ours, theirs:
-            if self._order(WARM, theirs.fileno()):
-                Channel(ours).send(json.dumps([asdict(cell) for cell in self.warm]).encode())
+        with ours:
+            with theirs:  # closed before anything is sent: should the server end, nobody waits for it
+                there = self._order(WARM, theirs.fileno())
+            if there:
+                message = json.dumps([asdict(cell) for cell in self.warm]).encode()
+                with contextlib.suppress(ClosedError, SlowError):
+                    Channel(ours).send(message, time.monotonic() + START_LIMIT)
 
     def close(self) -> None:
         """End the server and its copy."""
         self.control.close()
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            _end(self.process)
+        if self.folder:
+            sandbox.remove(self.folder)
         self.busy = self.ready = False
 
     def _order(self, order: bytes, descriptor: int | None = None) -> bool:
@@ -164,11 +169,11 @@ class StayingServer:
 
     def __init__(self, role: str, modules: tuple[str, ...]) -> None:
         self.role, self.modules = role, modules
-        self.folder = tempfile.TemporaryDirectory(prefix="dltwice-", ignore_cleanup_errors=True)
         self._launch()
 
     def _launch(self) -> None:
-        self.channel: PipeChannel | None = None
+        self.folder = _new_folder()
+        self.ready, self.calm = False, True
         arguments = [self.role, "stay", "", "0", *self.modules]
         code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
         self.process = subprocess.Popen(
@@ -177,44 +182,79 @@ class StayingServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | {k: v for k, v in sandbox.ENVIRONMENT.items() if k != "PATH"},
-            cwd=self.folder.name,
+            cwd=self.folder,
+            start_new_session=True,
         )
-
-    def open(self) -> PipeChannel:
-        """A channel to the process, which has forgotten what it did before."""
-        if self.channel and self._reset():
-            return self.channel
-        if self.channel:
-            self.stop()
-        if self.process.stdout.read(1) != READY:
-            self.stop()
-            raise GradingError(f"Python does not start: {sys.executable} ended at once.")
         self.channel = PipeChannel(self.process.stdout, self.process.stdin)
+
+    def open(self, calm: bool = True) -> PipeChannel:
+        """A channel to the process, which has forgotten what it did before, or to a new one.
+
+        Args:
+            calm: whether what it will run leaves Python and its libraries as they are; if not, the process
+                is not used again.
+        """
+        if self.ready and not (self.calm and self._reset()):
+            self.stop()
+        if not self.ready:
+            self._wait()
+        self.calm = calm
         return self.channel
+
+    def _wait(self) -> None:
+        """Wait until the process has imported its libraries.
+
+        Raises:
+            GradingError: if it does not start.
+        """
+        with contextlib.suppress(ClosedError, SlowError):
+            self.ready = self.channel.receive(time.monotonic() + START_LIMIT) == READY
+        if not self.ready:
+            self.close()
+            raise GradingError(NO_START)
 
     def _reset(self) -> bool:
         if self.role == "tests":
-            return True
+            return self.process.poll() is None
         try:
-            self.channel.send(b"")
-            self.channel.receive(time.monotonic() + KILL_LIMIT)
+            deadline = time.monotonic() + KILL_LIMIT
+            self.channel.send(b"", deadline)
+            self.channel.receive(deadline)
         except (ClosedError, SlowError):
             return False
         return True
 
     def stop(self) -> None:
-        """Replace the process, which is stuck or has ended."""
+        """Replace the process, which is stuck, has ended, or can't be used again."""
         self.close()
         self._launch()
 
     def finish(self) -> None:
-        """Nothing: the process stays for the next submission."""
+        """The process stays for the next submission, unless this one may have changed it."""
+        if not self.calm:
+            self.stop()
+        elif any(self.folder.iterdir()):
+            sandbox.clear(self.folder)
 
     def prepare(self, cells: Iterable[Cell]) -> None:
         """Nothing: the process keeps what it loads."""
 
     def close(self) -> None:
         """End the process."""
-        self.process.kill()
-        self.process.wait()
-        self.channel = None
+        _end(self.process)
+        self.channel.close()
+        sandbox.remove(self.folder)
+        self.ready = False
+
+
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="dltwice-"))
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Kill a process and, where processes have groups, those that it has started."""
+    if hasattr(os, "killpg") and process.returncode is None:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

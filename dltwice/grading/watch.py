@@ -61,7 +61,7 @@ class Watch:
             GradingError: if the exercise's own cells do not run.
         """
         self.end = time.monotonic() + SUBMISSION * self.time_limit + SETUP_LIMIT
-        self.answered = False  # whether anything of the learner has run
+        self.answered = self.again = False  # whether anything of the learner has run; a second attempt
         try:
             while not self._attempt():
                 pass
@@ -71,7 +71,7 @@ class Watch:
 
     def _attempt(self) -> bool:
         """Let a tests' process work through the questions; false if it had to be stopped on the way."""
-        self.cell, self.deadline = None, time.monotonic() + SETUP_LIMIT
+        self.deadline = time.monotonic() + SETUP_LIMIT
         channel, done = self.tests.open(), self._done()
         job = {"cells": [asdict(cell) for cell in self.cells], "done": done}
         try:
@@ -92,19 +92,27 @@ class Watch:
         if kind == RELAY:
             channel.send(self._relay(rest), self.deadline)
         elif kind == NEW:
-            self.connection = self.answers.open()
+            self.connection = self.answers.open(calm=bool(rest))
         elif kind == CELL:
-            self.question, name = json.loads(rest)
-            self.cell = next(cell for cell in self.cells if cell.name == name)
-            self.answered |= self.cell.kind != "setup"
-            limit = SETUP_LIMIT if self.cell.kind == "setup" else self.time_limit
-            self.deadline = min(time.monotonic() + limit, self.end)
+            self._begin(*json.loads(rest))
         elif kind == OUTCOME:
             name, status, text = json.loads(rest)
             self.outcomes[name] = (status, text)
         elif kind == BROKEN:
             raise GradingError(f"The exercise's imports do not run here. {rest.decode()}")
         return kind != DONE
+
+    def _begin(self, question: str, name: str, alone: bool) -> None:
+        """Note that a cell begins, and give it its time.
+
+        The exercise's own cells get theirs in full as long as no answer has run in the same process.
+        """
+        now = time.monotonic()
+        if now > self.end:
+            raise SlowError
+        self.question = question
+        self.answered |= not alone
+        self.deadline = now + SETUP_LIMIT if alone else min(now + self.time_limit, self.end)
 
     def _relay(self, request: bytes) -> bytes:
         """The answers' reply to a request, or why there is none."""
@@ -124,6 +132,9 @@ class Watch:
         self.tests.stop()
         if not self.answered:
             self._blame(outcome)
+            if outcome[0] == "error" and not self.again:  # a process may also end for want of memory
+                self.again = True
+                return False
         left = [cell for cell in self.cells if cell.kind == "test" and cell.name not in self.outcomes]
         if self.answered and time.monotonic() < self.end:
             left = [cell for cell in left if cell.question == self.question]
