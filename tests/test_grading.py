@@ -212,7 +212,12 @@ def test_copied_and_split_answers_run_as_in_the_notebook():
 def test_an_answer_without_metadata_is_known_by_its_id():
     assert grade_cells(cell(GOOD, "double", metadata={})).questions[0].earned == 3
     assert grade_cells(cell(GOOD, "double", id="other")).questions[0].earned == 3
-    assert grade_cells(cell(GOOD, "double", id="other", metadata={})).questions[0].status == "missing"
+    lost = cell(GOOD, "double", id="other", metadata={})
+    assert grade_cells(lost, cell(stub(HALF), "half")).questions[0].status == "missing"
+    assert grade_cells(lost).status == "unreadable"
+    for name in (None, ["double"], 3):
+        odd = cell(GOOD, "double", metadata={"nbgrader": {"grade_id": name}})
+        assert grade_cells(odd).questions[0].earned == 3
 
 
 def test_odd_but_readable_notebooks():
@@ -488,6 +493,6 @@ class TestChecks:
         exec(compile(f"def f(x):\n    {body}\ndef fine(x):\n    return x + 1", "<answer f>", "exec"), scope)
         small, large = (np.zeros(3),), (np.zeros(30),)
         check_no_growing_loop(scope["fine"], small, large)
-        assert count_steps(scope["fine"], *large) == 2
+        assert count_steps(scope["fine"], *large) == (2, 2)
         with pytest.raises(AssertionError, match=r"shape \(3,\), \d+ for \(30,\)"):
             check_no_growing_loop(scope["f"], small, large)

@@ -4,6 +4,7 @@ The tests are in another process. They send requests, dictionaries with an `op`,
 the learner's code does to this process, all it can send is values, as wrong as a wrong answer's.
 """
 
+import builtins
 import itertools
 import random
 import sys
@@ -19,6 +20,7 @@ from dltwice.grading.remote import is_array
 
 MOST_ITEMS = 10_000  # that a test may draw from an iterator
 SEED = 2048
+LOCKED = "A function of PyTorch was called. This exercise asks for plain NumPy."
 
 
 class Answers:
@@ -26,6 +28,8 @@ class Answers:
 
     def __init__(self, channel: Channel | PipeChannel) -> None:
         self.channel = channel
+        self.lock = _lock() if "torch" in sys.modules else None
+        self.locked = False
         self.do_reset()
 
     def serve(self) -> None:
@@ -44,11 +48,24 @@ class Answers:
 
     def do_reset(self) -> dict[str, Any]:
         """Forget everything, where one process serves several questions."""
+        self._unlock()
         self.objects: list[Any] = []
         self.module = types.ModuleType("__main__")
         self.namespace = self.module.__dict__
         sys.modules["__main__"] = self.module
         return {"value": None}
+
+    def do_lock(self) -> dict[str, Any]:
+        """Let every call of PyTorch fail until the next test."""
+        if self.lock and not self.locked:
+            self.lock.__enter__()
+            self.locked = True
+        return {"value": None}
+
+    def _unlock(self) -> None:
+        if self.locked:
+            self.lock.__exit__(None, None, None)
+            self.locked = False
 
     def do_run(self, name: str, source: str, question: str) -> dict[str, Any]:
         """Execute one cell. `question` is empty for a cell of the exercise itself."""
@@ -67,6 +84,7 @@ class Answers:
 
     def do_get(self, names: list[str]) -> dict[str, Any]:
         """Those of `names` that are defined. Every test starts from the same random state."""
+        self._unlock()
         seed()
         return {"value": {name: self.namespace[name] for name in names if name in self.namespace}}
 
@@ -130,13 +148,25 @@ class Answers:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as plain data: the names of its classes, its message, and what to tell the learner."""
+    """An exception as plain data: its name, the builtin ones that it is, and what it says."""
     try:
-        names = [cls.__name__ for cls in type(error).__mro__]
-        return {"names": names, "message": str(error)[:1000], "text": explain(error)}
+        kinds = [cls.__name__ for cls in type(error).__mro__ if vars(builtins).get(cls.__name__) is cls]
+        name = type(error).__name__
+        return {"name": name, "kinds": kinds, "message": str(error)[:1000], "text": explain(error)}
     except BaseException:
         text = f"The answer raises a {type(error).__name__} that can't be shown."
-        return {"names": [type(error).__name__, "Exception"], "message": "", "text": text}
+        return {"name": type(error).__name__, "kinds": [], "message": "", "text": text}
+
+
+def _lock() -> Any:
+    """A mode in which every operation on tensors fails."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Locked(TorchDispatchMode):
+        def __torch_dispatch__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError(LOCKED)
+
+    return Locked()
 
 
 def short(value: Any) -> str:

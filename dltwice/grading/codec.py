@@ -20,7 +20,7 @@ NUMBERS_AND_TEXT = "biufcUS"  # kinds of dtype
 LENGTH = struct.Struct(">I")
 
 
-class CodecError(ValueError):
+class CodecError(Exception):
     """A value can't cross, or a message is none; the text says why."""
 
 

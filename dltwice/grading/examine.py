@@ -29,7 +29,7 @@ class Examination:
         self.channel, self.cells, self.done = channel, cells, done
         self.given: dict[str, Any] = {"__name__": "__main__"}  # what the exercise's own cells define
         self.ready = 0  # cells before this one were run here
-        self.objections: dict[int, str | None] = {}
+        self.objections: dict[tuple[int, str], str | None] = {}
         self.link: Link | None = None
         self.fresh = False  # whether no answer has run in the answers' process
 
@@ -68,13 +68,17 @@ class Examination:
         self.channel.send(NEW + b"1" * self.shared)
         self.link, self.fresh = Link(self.channel), True
 
-    def objection(self) -> str | None:
-        """Why the answer to the question under way is not plain NumPy, or None."""
-        if self.index not in self.objections:
+    def objection(self, name: str) -> str | None:
+        """Why the function `name` of the question under way is not plain NumPy, or None.
+
+        From now to the end of the test, the answers' process can't use PyTorch.
+        """
+        self.link.ask("lock")
+        if (self.index, name) not in self.objections:
             numbers = [*names.needed(self.index, self.cells), self.index]
             sources = [self.cells[number].source for number in numbers]
-            self.objections[self.index] = plain.objection(sources, self.given)
-        return self.objections[self.index]
+            self.objections[self.index, name] = plain.objection(name, sources, self.given)
+        return self.objections[self.index, name]
 
     def there(self, name: str) -> Any:
         """What `name` is where the answers run."""

@@ -36,6 +36,7 @@ SEVERAL = (
     "The answer cell of {} is there {} times. Those with an answer were run from top to bottom, as in the "
     "notebook. Delete the ones that don't belong."
 )
+COLD = 10.0  # seconds on top for a cell, as long as libraries load what they load late
 LONGEST = 100_000  # characters of an answer
 TOO_LONG = "The answer to {} has {:,} characters; at most {:,} are read. It was not run."
 STOPPED = "The answer to {} was stopped after {:g} seconds."
@@ -94,7 +95,8 @@ class _Place:
         with servers(libraries(self.master.cells), self.sandboxed, self.hide) as pair:
             if self.warm:
                 self._prepare(pair)
-            outcomes = Watch(*pair, cells, time_limit).run()
+            cold = 0.0 if all(server.warm for server in pair) else COLD
+            outcomes = Watch(*pair, cells, time_limit, cold).run()
             self._prepare(pair)  # for the next one, while the result is being read
         return outcomes
 

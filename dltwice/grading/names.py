@@ -8,7 +8,7 @@ from functools import lru_cache
 from dltwice.grading.notebook import Cell
 
 BUILTINS = frozenset(dir(builtins))
-Scoped = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+SCOPED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @lru_cache(maxsize=1000)
@@ -46,10 +46,11 @@ def _read(table: symtable.SymbolTable) -> set[str]:
 
 def needed(index: int, cells: list[Cell]) -> set[int]:
     """The earlier answers whose functions or values the answer `index` uses, also by way of another one."""
+    own = frozenset[str]().union(*(defined(cell.source) for cell in cells[:index] if cell.kind == "setup"))
     found: set[int] = set()
     todo = [index]
     while todo:
-        wanted = used(cells[todo.pop()].source)
+        wanted = used(cells[todo.pop()].source) - own
         for number in range(index if wanted else 0):
             if number in found or cells[number].kind != "answer":
                 continue
@@ -61,19 +62,37 @@ def needed(index: int, cells: list[Cell]) -> set[int]:
 
 @lru_cache(maxsize=1000)
 def defined(source: str) -> frozenset[str]:
-    """The names that a cell binds at its top level, also inside its loops and conditions."""
+    """The names that a cell binds."""
     tree = parse(source)
+    return frozenset().union(*(bound(node) for node in tree.body)) if tree else frozenset()
+
+
+def bound(statement: ast.stmt) -> set[str]:
+    """The global names that a statement of a cell binds, wherever in it: in a branch, a loop, by `global`."""
     found: set[str] = set()
-    todo: list[ast.AST] = list(tree.body) if tree else []
+    todo: list[tuple[ast.AST, bool]] = [(statement, False)]  # and whether it is inside a function or class
     while todo:
-        node = todo.pop()
-        if isinstance(node, Scoped):
-            found.add(node.name)
-            continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        if not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            todo.extend(ast.iter_child_nodes(node))
-    return frozenset(found)
+        node, inside = todo.pop()
+        if isinstance(node, ast.Global):
+            found.update(node.names)
+        elif not inside:
+            found.update(_binds(node))
+        inner = inside or isinstance(node, (*SCOPED, ast.Lambda))
+        todo += [(child, inner or _hides(node, child)) for child in ast.iter_child_nodes(node)]
+    return found
+
+
+def _binds(node: ast.AST) -> list[str]:
+    """The names that one piece of syntax binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.Name):
+        return [] if isinstance(node.ctx, ast.Load) else [node.id]
+    if isinstance(node, (*SCOPED, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return [node.name] if node.name else []
+    return [node.rest] if isinstance(node, ast.MatchMapping) and node.rest else []
+
+
+def _hides(node: ast.AST, child: ast.AST) -> bool:
+    """Whether what `child` binds is the comprehension's own."""
+    return isinstance(node, ast.comprehension) and child is node.target

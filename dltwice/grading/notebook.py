@@ -11,6 +11,7 @@ from typing import Any
 
 from dltwice.grading.results import GradingError
 
+FOREIGN = "The file has none of this exercise's cells. Is it the notebook of another chapter?"
 LARGEST = 32 * 2**20  # bytes of a notebook file
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 HEADING = re.compile(r"^##\s+(.+?)(?:\s*\([\d.]+ points?\))?\s*$", re.MULTILINE)  # its points are dropped
@@ -133,8 +134,14 @@ def find_answers(cells: list[dict[str, Any]], master: Master) -> dict[str, list[
 
     An answer is known by the `grade_id` in its metadata or, where a tool has dropped that, by its cell id.
     A deleted answer has an empty list, one that was copied or split in two has several entries.
+
+    Raises:
+        UnreadableError: if the submission has not a single cell of the exercise.
     """
-    return _sources([cell for cell in cells if cell.get("cell_type") == "code"], master.questions)
+    found = _sources(cells, [cell.name for cell in master.cells if cell.kind != "setup"])
+    if not any(found.values()):
+        raise UnreadableError(FOREIGN)
+    return {question: found[question] for question in master.questions}
 
 
 def locked_cells(cells: list[dict[str, Any]], master: Master) -> list[str]:
@@ -182,11 +189,12 @@ def _metadata(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sources(cells: list[dict[str, Any]], names: list[str]) -> dict[str, list[str]]:
-    """The sources of the cells with these names."""
+    """The sources of the code cells with these names, by `grade_id` or else by id."""
     found: dict[str, list[str]] = {name: [] for name in names}
     for cell in cells:
-        name = _graded(cell).get("grade_id", cell.get("id"))
-        if isinstance(name, str) and name in found:
+        name = _graded(cell).get("grade_id")
+        name = name if isinstance(name, str) else cell.get("id")
+        if isinstance(name, str) and name in found and cell.get("cell_type") == "code":
             found[name].append(cell["source"])
     return found
 

@@ -1,9 +1,9 @@
 """Whether an answer keeps to plain NumPy, decided from its source, which is read and never run.
 
-The learner's function lives in another process, where anything may have been changed. Its text can't lie. So
-the whole answer cell, and the earlier answers that it uses, may use NumPy, a few modules of Python, and what
-the exercise gives, and nothing that could reach another library by a detour. A comparison with PyTorch
-belongs in a cell of its own.
+The learner's function lives in another process, where anything may have been changed. Its text can't lie: the
+function and all that it uses are followed, and what could reach another library by a detour is refused. What
+this does not see, such as a function of PyTorch hidden in a list, fails when it is called: while the tests of
+such an exercise run, PyTorch is locked in the answers' process (see `answers.py`).
 """
 
 import ast
@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from dltwice.grading.names import global_reads, parse
+from dltwice.grading.names import bound, global_reads, parse
 
 ALLOWED = frozenset(
-    "cmath collections dataclasses fractions functools itertools math numpy random time typing".split()
+    """
+    __future__ abc cmath collections contextlib dataclasses enum fractions functools itertools math matplotlib
+    numbers numpy operator random string sys time tqdm typing warnings
+    """.split()
 )
 MACHINERY = frozenset(
     """
@@ -28,35 +31,56 @@ MACHINERY = frozenset(
 PUBLIC_DUNDERS = frozenset(
     "__call__ __getitem__ __init__ __iter__ __len__ __main__ __name__ __next__ __repr__".split()
 )
+STREAMS = ("stderr", "stdout")  # all that is wanted of sys
 FRAMES = ("gi_", "cr_", "ag_", "f_", "tb_")  # attributes that lead to a frame and its variables
 
 
-def objection(sources: Iterable[str], given: dict[str, Any]) -> str | None:
-    """What in `sources`, the answers that are run together, is not plain NumPy, or None.
+def objection(name: str, sources: Iterable[str], given: dict[str, Any]) -> str | None:
+    """What the function `name` uses that is not plain NumPy, or None.
 
     Args:
-        sources: an answer and the earlier answers that it uses.
+        name: a function that one of the answers defines.
+        sources: the answers that are run together: an answer and the earlier ones that it uses.
         given: what the exercise's own cells define.
 
     Returns:
-        The end of a sentence that starts with the answer: "uses torch (`nn`)".
+        The end of a sentence that starts with the function's name: "uses torch (`nn`)".
     """
-    for source in sources:
-        tree = parse(source)
-        if tree is None:
-            continue  # it does not run either
-        modules = {name: value for name, value in given.items() if isinstance(value, ModuleType)}
-        try:
-            found = [*_imports(tree, modules), *_reads(source, given), *_attributes(tree, modules)]
-        except RecursionError:
-            return "is nested too deep to be read"
-        if found:
-            return found[0]
-    return None
+    modules = {key: value for key, value in given.items() if isinstance(value, ModuleType)}
+    nodes: dict[str, list[ast.stmt]] = {}
+    for tree in filter(None, map(parse, sources)):
+        for node in tree.body:
+            for own in bound(node):
+                nodes.setdefault(own, []).append(node)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                bind(node, modules)
+    try:
+        return next(_follow(name, nodes, modules, given), None)
+    except RecursionError:
+        return "is nested too deep to be read"
 
 
-def _imports(tree: ast.Module, modules: dict[str, ModuleType]) -> Iterator[str]:
-    """Imports of more than `ALLOWED`; what is imported is added to `modules`."""
+def _follow(
+    name: str, nodes: dict[str, list[ast.stmt]], modules: dict[str, ModuleType], given: dict[str, Any]
+) -> Iterator[str]:
+    """The objections to a name and to all that its definition uses."""
+    seen, todo = {name}, [name]
+    while todo:
+        current = todo.pop()
+        for node in nodes.get(current, []):
+            yield from _imports(node)
+            yield from _attributes(node, modules)
+            reads = global_reads(ast.unparse(node))
+            yield from (f"uses `{word}`" for word in sorted(reads & (MACHINERY - {"sys"})))
+            todo += sorted(reads - seen)
+            seen |= reads
+        if current not in nodes and current in given and (found := _library(current, given[current])):
+            yield found
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Imports of more than `ALLOWED`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             roots = [alias.name.partition(".")[0] for alias in node.names]
@@ -66,9 +90,9 @@ def _imports(tree: ast.Module, modules: dict[str, ModuleType]) -> Iterator[str]:
             continue
         yield from (f"uses {root}" for root in roots if root not in ALLOWED)
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            if alias.name == "*" or alias.name in MACHINERY or alias.name.startswith("_"):
+            allowed = alias.name in STREAMS if node.module == "sys" else alias.name not in MACHINERY
+            if not allowed or alias.name == "*" or alias.name.startswith("_"):
                 yield f"imports `{alias.name}` of {node.module}"
-        bind(node, modules)
 
 
 def bind(node: ast.Import | ast.ImportFrom, modules: dict[str, ModuleType]) -> None:
@@ -79,34 +103,33 @@ def bind(node: ast.Import | ast.ImportFrom, modules: dict[str, ModuleType]) -> N
         else:
             path = alias.name if alias.asname else alias.name.partition(".")[0]
             name = alias.asname or path
-        modules[name] = sys.modules.get(path)
+        if path in sys.modules:
+            modules[name] = sys.modules[path]
 
 
-def _reads(source: str, given: dict[str, Any]) -> Iterator[str]:
-    """Global names that stand for another library or for Python's machinery."""
-    for name in sorted(global_reads(source)):
-        if name in MACHINERY:
-            yield f"uses `{name}`"
-        if name in given and (found := _library(name, given[name])):
-            yield found
-
-
-def _attributes(tree: ast.Module, modules: dict[str, ModuleType]) -> Iterator[str]:
+def _attributes(tree: ast.AST, modules: dict[str, ModuleType]) -> Iterator[str]:
     """Attributes that lead out of NumPy, or change it."""
-    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    reads = global_reads(ast.unparse(tree))
+    modules = {name: module for name, module in modules.items() if name in reads}  # others are local names
+    bases = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         for name in attribute_names(node):
-            private = name.startswith("_") and name not in PUBLIC_DUNDERS
-            if name in MACHINERY or name.startswith(FRAMES) or (private and not of_self(node)):
+            private = name.startswith("_") and name not in PUBLIC_DUNDERS and not of_self(node)
+            if name in MACHINERY or name.startswith(FRAMES) or private:
                 yield f"uses `.{name}`"
         if isinstance(node, ast.Name | ast.Attribute):
             value = resolve(node, modules)
-            if isinstance(value, ModuleType):
-                if value.__name__.partition(".")[0] not in ALLOWED:
-                    yield f"uses {value.__name__}"
-                elif id(node) not in bases and isinstance(node.ctx, ast.Load):
-                    yield f"passes the module `{ast.unparse(node)[:60]}` on"
-            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and not of_self(node):
+            if value is sys and bases.get(id(node)) not in STREAMS:
+                yield "uses `sys`"
+            elif isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in ALLOWED:
+                yield f"uses {value.__name__} (`{ast.unparse(node)}`)"
+            elif isinstance(value, ModuleType) and id(node) not in bases and isinstance(node.ctx, ast.Load):
+                yield f"passes the module `{ast.unparse(node)[:60]}` on"
+            if (
+                _base(node) in modules
+                and not isinstance(node.ctx, ast.Load)
+                and isinstance(node, ast.Attribute)
+            ):
                 yield f"changes `{ast.unparse(node)[:60]}`"
 
 
@@ -132,6 +155,13 @@ def resolve(node: ast.AST, modules: dict[str, ModuleType]) -> Any:
     return None
 
 
+def _base(node: ast.AST) -> str:
+    """`np` of `np.linalg.norm`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _library(name: str, value: Any) -> str | None:
     """The library other than NumPy that a name of the exercise's own cells stands for or uses."""
     module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
@@ -141,4 +171,7 @@ def _library(name: str, value: Any) -> str | None:
             if inner in value.__globals__ and (found := _library(inner, value.__globals__[inner])):
                 return f"{found} by way of `{name}`"
         return None
-    return None if root in ALLOWED | {"builtins", "__main__"} else f"uses {root} (`{name}`)"
+    harmless = ALLOWED | {"builtins", "__main__"}
+    if root in harmless or str(module) == "dltwice.grading.checks":
+        return None
+    return f"uses {root} (`{name}`)"

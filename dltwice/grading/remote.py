@@ -169,12 +169,15 @@ def _pairs(changed: Any) -> list[tuple[int, Any]]:
 def answer_error(raised: Any) -> AnswerError:
     """The exception that a description from the answers' process stands for."""
     raised = raised if isinstance(raised, dict) else {}
-    names = raised.get("names")
-    names = [str(name)[:100] for name in names[:50]] if isinstance(names, list) and names else ["Exception"]
-    found = (getattr(builtins, name, None) for name in names if name not in NOT_RAISED)
+    kinds = raised["kinds"][:50] if isinstance(raised.get("kinds"), list) else []
+    found = (getattr(builtins, str(kind), None) for kind in kinds if kind not in NOT_RAISED)
     base = next((cls for cls in found if isinstance(cls, type) and issubclass(cls, Exception)), Exception)
-    name = names[0] if names[0].isidentifier() else "Exception"
-    cls = type(name, (AnswerError,) if base is Exception else (AnswerError, base), {})
+    name = str(raised.get("name"))[:100]
+    cls = type(
+        name if name.isidentifier() else "Exception",
+        (AnswerError,) if base is Exception else (AnswerError, base),
+        {},
+    )
     error = cls.__new__(cls)
     error.message = str(raised.get("message", ""))[:1000]
     error.text = str(raised.get("text", error.message))[:1500]

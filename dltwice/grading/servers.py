@@ -169,6 +169,7 @@ class StayingServer:
 
     def __init__(self, role: str, modules: tuple[str, ...]) -> None:
         self.role, self.modules = role, modules
+        self.warm = True  # it keeps what it loads; its first submission may be slow
         self._launch()
 
     def _launch(self) -> None:

@@ -43,6 +43,7 @@ class Watch:
     Attributes:
         cells: the exercise's cells with the learner's answers in them.
         time_limit: seconds for one answer or test cell.
+        cold: more seconds for it, while the libraries still load what they load late.
         trial: whether it only has to be seen if the exercise's own cells run.
         outcomes: what is known of the tests so far, by name.
     """
@@ -51,6 +52,7 @@ class Watch:
     answers: Server
     cells: list[Cell]
     time_limit: float
+    cold: float = 0.0
     trial: bool = False
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -60,7 +62,7 @@ class Watch:
         Raises:
             GradingError: if the exercise's own cells do not run.
         """
-        self.end = time.monotonic() + SUBMISSION * self.time_limit + SETUP_LIMIT
+        self.end = time.monotonic() + SUBMISSION * (self.time_limit + self.cold) + SETUP_LIMIT
         self.answered = self.again = False  # whether anything of the learner has run; a second attempt
         try:
             while not self._attempt():
@@ -112,7 +114,8 @@ class Watch:
             raise SlowError
         self.question = question
         self.answered |= not alone
-        self.deadline = now + SETUP_LIMIT if alone else min(now + self.time_limit, self.end)
+        limit = self.time_limit + self.cold
+        self.deadline = now + SETUP_LIMIT if alone else min(now + limit, self.end)
 
     def _relay(self, request: bytes) -> bytes:
         """The answers' reply to a request, or why there is none."""
@@ -147,7 +150,7 @@ class Watch:
             raise GradingError(f"The exercise's imports do not run here. {outcome[1]}")
         empty = next(replace(cell, source="") for cell in self.cells if cell.kind == "answer")
         cells = [*(cell for cell in self.cells if cell.kind == "setup"), empty]
-        Watch(self.tests, self.answers, cells, self.time_limit, trial=True).run()
+        Watch(self.tests, self.answers, cells, self.time_limit, self.cold, trial=True).run()
 
     def _done(self) -> list[str]:
         """Questions whose tests all have an outcome."""
