@@ -12,15 +12,19 @@ from dltwice.grading.names import parse
 from dltwice.grading.plain import (
     ALLOWED,
     FRAMES,
+    LONGEST_CHAIN,
     MACHINERY,
     PUBLIC_DUNDERS,
-    attribute_names,
-    bind,
+    Modules,
+    bind_all,
+    chain,
+    is_dunder,
+    is_foreign,
     of_self,
-    resolve,
+    outermost,
 )
 
-LIBRARIES = ALLOWED | {"torch", "dltwice", "sklearn", "matplotlib", "scipy"}
+LIBRARIES = ALLOWED - {"sys"} | {"torch", "dltwice", "sklearn", "scipy"}
 SETTERS = ("set", "use_", "enable", "disable", "register", "filter", "simple", "patch", "rc")
 
 
@@ -31,31 +35,32 @@ def is_calm(sources: Iterable[str], exercise: Iterable[str]) -> bool:
         sources: the answers.
         exercise: the exercise's own cells, whose imports the answers may use.
     """
-    modules: dict[str, ModuleType] = {}
+    modules: Modules = {}
     answers = [tree for source in sources if (tree := parse(source)) is not None]
-    for tree in (*(parse(source) for source in exercise), *answers):
-        for node in ast.walk(tree or ast.Module([], [])):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                bind(node, modules)
+    for tree in (*filter(None, map(parse, exercise)), *answers):
+        bind_all(tree, modules)
     try:
         return not any(_disturbs(tree, modules) for tree in answers)
     except RecursionError:  # nested too deep to be looked through
         return False
 
 
-def _disturbs(tree: ast.Module, modules: dict[str, ModuleType]) -> bool:
+def _disturbs(tree: ast.Module, modules: Modules) -> bool:
     """Whether a cell might change a module, a class of a library, or Python's own state."""
-    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    methods = {id(n) for cls in ast.walk(tree) if isinstance(cls, ast.ClassDef) for n in ast.walk(cls)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom) and _is_strange(node):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if _is_strange(node):
+                return True
+        elif isinstance(node, ast.Name):
+            if node.id in MACHINERY or is_dunder(node.id) or _is_new_self(node):
+                return True
+        elif isinstance(node, ast.Attribute):
+            if _is_machinery(node) or (not isinstance(node.ctx, ast.Load) and id(node) not in methods):
+                return True
+        elif isinstance(node, ast.MatchClass | ast.Subscript | ast.keyword) and _is_trick(node):
             return True
-        if any(_is_machinery(name, node) for name in attribute_names(node)):
-            return True
-        if isinstance(node, ast.Name) and (node.id in MACHINERY or _is_dunder(node.id) or _is_new_self(node)):
-            return True
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and _changes(node, modules, bases):
-            return True
-    return False
+    return any(_reaches(node, modules) for node in outermost(tree))
 
 
 def _is_strange(node: ast.Import | ast.ImportFrom) -> bool:
@@ -72,16 +77,16 @@ def _is_strange(node: ast.Import | ast.ImportFrom) -> bool:
             return True
         if last in MACHINERY or last.startswith("_") or (module and last.startswith(SETTERS)):
             return True
+        if module and is_foreign(node, alias.name):
+            return True
     return False
 
 
-def _is_machinery(attribute: str, node: ast.AST) -> bool:
-    private = attribute.startswith("_") and attribute not in PUBLIC_DUNDERS and not of_self(node)
-    return attribute in MACHINERY or private or attribute.startswith(FRAMES)
-
-
-def _is_dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__") and name not in PUBLIC_DUNDERS
+def _is_machinery(node: ast.Attribute) -> bool:
+    """Whether an attribute leads to Python's machinery, or is assigned to on anything but `self`."""
+    private = node.attr.startswith("_") and node.attr not in PUBLIC_DUNDERS and not of_self(node)
+    stored = not isinstance(node.ctx, ast.Load) and not of_self(node)
+    return node.attr in MACHINERY or private or node.attr.startswith(FRAMES) or stored
 
 
 def _is_new_self(node: ast.Name) -> bool:
@@ -89,16 +94,29 @@ def _is_new_self(node: ast.Name) -> bool:
     return node.id == "self" and not isinstance(node.ctx, ast.Load)
 
 
-def _changes(
-    node: ast.Name | ast.Attribute | ast.Subscript, modules: dict[str, ModuleType], bases: set
-) -> bool:
-    """Whether something beyond the cell's own names is assigned to, set, or is a module that is passed on."""
-    stores = not isinstance(node.ctx, ast.Load)
-    if isinstance(node, ast.Subscript):
-        return stores and isinstance(node.value, ast.Attribute) and not of_self(node.value)
-    if isinstance(resolve(node, modules), ModuleType) and id(node) not in bases:
+def _is_trick(node: ast.MatchClass | ast.Subscript | ast.keyword) -> bool:
+    """Whether attributes are read by a pattern, copied by `functools.wraps`, or changed in part."""
+    if isinstance(node, ast.MatchClass):
+        return bool(node.kwd_attrs)
+    if isinstance(node, ast.keyword):
+        return node.arg in ("assigned", "updated")
+    return (
+        not isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Attribute)
+        and not of_self(node.value)
+    )
+
+
+def _reaches(node: ast.Name | ast.Attribute, modules: Modules) -> bool:
+    """Whether a chain leads out of the libraries, is a setting of one, or a module that is passed on."""
+    root, parts = chain(node)
+    value = modules.get(root)
+    if len(parts) > LONGEST_CHAIN:
         return True
-    if isinstance(node, ast.Name):
-        return False
-    is_setting = isinstance(resolve(node.value, modules), ModuleType) and node.attr.startswith(SETTERS)
-    return is_setting or (stores and not of_self(node))
+    for part in parts:
+        if not isinstance(value, ModuleType):
+            return False
+        if value.__name__.partition(".")[0] not in LIBRARIES or part.startswith(SETTERS):
+            return True
+        value = getattr(value, part, None)
+    return isinstance(value, ModuleType)

@@ -180,7 +180,7 @@ SIMPLE: dict[str, Callable[[Any], Any]] = {
 def _torch_dtype(name: str) -> Any:
     import torch
 
-    dtype = getattr(torch, name)
+    dtype = vars(torch).get(name)
     if not isinstance(dtype, torch.dtype):
         raise CodecError(f"{name} is not a dtype of torch.")
     return dtype

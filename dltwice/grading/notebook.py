@@ -12,6 +12,8 @@ from typing import Any
 from dltwice.grading.results import GradingError
 
 FOREIGN = "The file has none of this exercise's cells. Is it the notebook of another chapter?"
+MOST_PARTS = 1_000_000  # lists and dictionaries in a notebook file
+MOST_CELLS = 20_000
 LARGEST = 32 * 2**20  # bytes of a notebook file
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 HEADING = re.compile(r"^##\s+(.+?)(?:\s*\([\d.]+ points?\))?\s*$", re.MULTILINE)  # its points are dropped
@@ -78,6 +80,10 @@ def read_cells(data: bytes, what: str = "The file") -> list[dict[str, Any]]:
         raise UnreadableError(
             f"{what} is larger than 32 MB ({size}). Clear its outputs, save it and try again."
         )
+    if data.count(b"{") + data.count(b"[") > MOST_PARTS:
+        raise UnreadableError(
+            f"{what} has more than {MOST_PARTS:,} parts. Clear its outputs, save it and try again."
+        )
     try:
         notebook = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError, MemoryError):
@@ -90,6 +96,8 @@ def read_cells(data: bytes, what: str = "The file") -> list[dict[str, Any]]:
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UnreadableError(f"{what} is not a Jupyter notebook: it has no list of cells.")
+    if len(cells) > MOST_CELLS:
+        raise UnreadableError(f"{what} has {len(cells):,} cells; at most {MOST_CELLS:,} are read.")
     return [cell | {"source": _source(cell)} for cell in cells]
 
 

@@ -1,9 +1,10 @@
 """Whether an answer keeps to plain NumPy, decided from its source, which is read and never run.
 
-The learner's function lives in another process, where anything may have been changed. Its text can't lie: the
-function and all that it uses are followed, and what could reach another library by a detour is refused. What
-this does not see, such as a function of PyTorch hidden in a list, fails when it is called: while the tests of
-such an exercise run, PyTorch is locked in the answers' process (see `answers.py`).
+The learner's function lives in another process, where anything may have been changed. Its text can't lie.
+So nothing in the answer may reach Python's machinery or another library by a detour, and the function and
+all that it uses may not use PyTorch, which the answer's own comparisons may. What this does not see, such as
+a function of PyTorch hidden in a list, fails when it is called: while the tests of such an exercise run,
+PyTorch is locked in the answers' process (see `answers.py`).
 """
 
 import ast
@@ -25,14 +26,18 @@ MACHINERY = frozenset(
     __builtins__ __import__ breakpoint compile delattr eval exec getattr globals locals memoryview open
     setattr setprofile settrace vars get_type_hints
     builtins ctypes gc importlib inspect marshal multiprocessing os pickle subprocess sys threading
-    ctypeslib f2py fromfile load memmap testing
-    """.split()  # of Python, Python's modules, NumPy
+    attrgetter methodcaller update_wrapper singledispatch singledispatchmethod Formatter
+    ctypeslib f2py fromfile load memmap
+    """.split()  # of Python, Python's modules, their functions, NumPy
 )
 PUBLIC_DUNDERS = frozenset(
-    "__call__ __getitem__ __init__ __iter__ __len__ __main__ __name__ __next__ __repr__".split()
+    "__call__ __getitem__ __init__ __iter__ __len__ __main__ __name__ __next__ __repr__ __version__".split()
 )
-STREAMS = ("stderr", "stdout")  # all that is wanted of sys
+STREAMS = ("stderr", "stdout", "version", "version_info", "platform", "float_info", "maxsize")  # of sys
 FRAMES = ("gi_", "cr_", "ag_", "f_", "tb_")  # attributes that lead to a frame and its variables
+LONGEST_CHAIN = 20  # attributes in a row
+
+Modules = dict[str, ModuleType]
 
 
 def objection(name: str, sources: Iterable[str], given: dict[str, Any]) -> str | None:
@@ -48,31 +53,74 @@ def objection(name: str, sources: Iterable[str], given: dict[str, Any]) -> str |
     """
     modules = {key: value for key, value in given.items() if isinstance(value, ModuleType)}
     nodes: dict[str, list[ast.stmt]] = {}
-    for tree in filter(None, map(parse, sources)):
+    trees = [tree for source in sources if (tree := parse(source)) is not None]
+    for tree in trees:
         for node in tree.body:
             for own in bound(node):
                 nodes.setdefault(own, []).append(node)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                bind(node, modules)
+        bind_all(tree, modules)
     try:
-        return next(_follow(name, nodes, modules, given), None)
+        found = (text for tree in trees for node in tree.body for text in _detours(node, modules))
+        return next(found, None) or next(_follow(name, nodes, modules, given), None)
     except RecursionError:
         return "is nested too deep to be read"
 
 
+def _detours(node: ast.stmt, modules: Modules) -> Iterator[str]:
+    """What in any statement of an answer could reach Python's machinery or other libraries than PyTorch."""
+    yield from _imports(node)
+    reads = global_reads(ast.unparse(node))
+    yield from (f"uses `{word}`" for word in sorted(reads & (MACHINERY - {"sys"})))
+    chains = {name: module for name, module in modules.items() if name in reads}  # others are local names
+    for part, attribute in _attributes(node):
+        private = attribute.startswith("_") and attribute not in PUBLIC_DUNDERS and not of_self(part)
+        if attribute in MACHINERY or private or attribute.startswith(FRAMES):
+            yield f"uses `.{attribute}`"
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and is_dunder(part.id):
+            yield f"uses `{part.id}`"
+        elif isinstance(part, ast.keyword) and part.arg in ("assigned", "updated"):
+            yield f"uses `{part.arg}`"  # of functools.wraps
+    for part in outermost(node):
+        yield from _chain(part, chains)
+
+
+def _chain(node: ast.Name | ast.Attribute, modules: Modules) -> Iterator[str]:
+    """What is wrong with a chain such as `np.lib.stride_tricks.as_strided`."""
+    root, parts = chain(node)
+    if len(parts) > LONGEST_CHAIN:
+        yield "has too many attributes in a row"
+        return
+    value: Any = modules.get(root)
+    if not isinstance(value, ModuleType):
+        return
+    if not isinstance(node.ctx, ast.Load):
+        yield f"changes `{ast.unparse(node)[:60]}`"
+    for place, part in enumerate([*parts, ""]):
+        if not isinstance(value, ModuleType):
+            return
+        top = value.__name__.partition(".")[0]
+        if (value is sys and part not in STREAMS) or top not in ALLOWED | {"torch", "dltwice"}:
+            yield f"uses {value.__name__}"
+        elif value.__name__ == "numpy.testing" and not part.startswith("assert_"):
+            yield "uses numpy.testing"
+        elif place == len(parts) and top != "torch":
+            yield f"passes the module `{ast.unparse(node)[:60]}` on"
+        value = getattr(value, part, None)
+
+
 def _follow(
-    name: str, nodes: dict[str, list[ast.stmt]], modules: dict[str, ModuleType], given: dict[str, Any]
+    name: str, nodes: dict[str, list[ast.stmt]], modules: Modules, given: dict[str, Any]
 ) -> Iterator[str]:
-    """The objections to a name and to all that its definition uses."""
+    """The uses of PyTorch and this book's own layers in a function and in all that it uses."""
     seen, todo = {name}, [name]
     while todo:
         current = todo.pop()
         for node in nodes.get(current, []):
-            yield from _imports(node)
-            yield from _attributes(node, modules)
+            for part in ast.walk(node):
+                if isinstance(part, ast.Import | ast.ImportFrom):
+                    yield from (f"uses {root}" for root in _roots(part) if root not in ALLOWED)
             reads = global_reads(ast.unparse(node))
-            yield from (f"uses `{word}`" for word in sorted(reads & (MACHINERY - {"sys"})))
             todo += sorted(reads - seen)
             seen |= reads
         if current not in nodes and current in given and (found := _library(current, given[current])):
@@ -80,86 +128,81 @@ def _follow(
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Imports of more than `ALLOWED`."""
+    """Imports of more than `ALLOWED` and PyTorch, and of what lies hidden in a module."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            roots = [alias.name.partition(".")[0] for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            roots = [str(node.module).partition(".")[0] if not node.level else "a module of its own"]
-        else:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        yield from (f"uses {root}" for root in roots if root not in ALLOWED)
+        yield from (f"uses {root}" for root in _roots(node) if root not in ALLOWED | {"torch"})
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
             allowed = alias.name in STREAMS if node.module == "sys" else alias.name not in MACHINERY
-            if not allowed or alias.name == "*" or alias.name.startswith("_"):
+            if not allowed or alias.name == "*" or alias.name.startswith("_") or is_foreign(node, alias.name):
                 yield f"imports `{alias.name}` of {node.module}"
 
 
-def bind(node: ast.Import | ast.ImportFrom, modules: dict[str, ModuleType]) -> None:
-    """Add the modules that an import binds to `modules`, by the names that they get."""
-    for alias in node.names:
-        if isinstance(node, ast.ImportFrom):
-            name, path = alias.asname or alias.name, f"{node.module}.{alias.name}"
-        else:
-            path = alias.name if alias.asname else alias.name.partition(".")[0]
-            name = alias.asname or path
-        if path in sys.modules:
-            modules[name] = sys.modules[path]
+def is_foreign(node: ast.ImportFrom, name: str) -> bool:
+    """Whether `from module import name` gives a module of another library."""
+    value = getattr(sys.modules.get(str(node.module)), name, None)
+    root = str(node.module).partition(".")[0]
+    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] != root
 
 
-def _attributes(tree: ast.AST, modules: dict[str, ModuleType]) -> Iterator[str]:
-    """Attributes that lead out of NumPy, or change it."""
-    reads = global_reads(ast.unparse(tree))
-    modules = {name: module for name, module in modules.items() if name in reads}  # others are local names
-    bases = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+def _roots(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The libraries that an import is of."""
+    if isinstance(node, ast.ImportFrom):
+        if str(node.module) == "dltwice.grading.checks":
+            return []
+        return [str(node.module).partition(".")[0] if not node.level else "a module of its own"]
+    return [alias.name.partition(".")[0] for alias in node.names]
+
+
+def bind_all(tree: ast.AST, modules: Modules) -> None:
+    """Add the modules that the imports of a cell bind to `modules`, by the names that they get."""
     for node in ast.walk(tree):
-        for name in attribute_names(node):
-            private = name.startswith("_") and name not in PUBLIC_DUNDERS and not of_self(node)
-            if name in MACHINERY or name.startswith(FRAMES) or private:
-                yield f"uses `.{name}`"
-        if isinstance(node, ast.Name | ast.Attribute):
-            value = resolve(node, modules)
-            if value is sys and bases.get(id(node)) not in STREAMS:
-                yield "uses `sys`"
-            elif isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in ALLOWED:
-                yield f"uses {value.__name__} (`{ast.unparse(node)}`)"
-            elif isinstance(value, ModuleType) and id(node) not in bases and isinstance(node.ctx, ast.Load):
-                yield f"passes the module `{ast.unparse(node)[:60]}` on"
-            if (
-                _base(node) in modules
-                and not isinstance(node.ctx, ast.Load)
-                and isinstance(node, ast.Attribute)
-            ):
-                yield f"changes `{ast.unparse(node)[:60]}`"
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            if isinstance(node, ast.ImportFrom):
+                name, path = alias.asname or alias.name, f"{node.module}.{alias.name}"
+            else:
+                path = alias.name if alias.asname else alias.name.partition(".")[0]
+                name = alias.asname or path
+            if path in sys.modules:
+                modules[name] = sys.modules[path]
 
 
-def attribute_names(node: ast.AST) -> list[str]:
-    """The attributes that a piece of syntax names."""
-    if isinstance(node, ast.Attribute):
-        return [node.attr]
-    return node.kwd_attrs if isinstance(node, ast.MatchClass) else []
+def _attributes(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """The attributes that a piece of syntax names, each with its node."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node, node.attr
+        elif isinstance(node, ast.MatchClass):
+            yield from ((node, name) for name in node.kwd_attrs)
+
+
+def outermost(tree: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
+    """The names and chains of attributes that are not a part of a longer chain."""
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and id(node) not in inner:
+            yield node
+
+
+def chain(node: ast.AST) -> tuple[str, list[str]]:
+    """`np` and `["linalg", "norm"]` for `np.linalg.norm`; the first is empty if it is not a name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else "", parts[::-1]
+
+
+def is_dunder(name: str) -> bool:
+    """Whether it is a name of Python's own machinery, such as `__globals__`."""
+    return name.startswith("__") and name.endswith("__") and name not in PUBLIC_DUNDERS
 
 
 def of_self(node: ast.AST) -> bool:
-    """Whether it is `self.name`."""
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-
-
-def resolve(node: ast.AST, modules: dict[str, ModuleType]) -> Any:
-    """The module, or a module's attribute, that `np.lib.stride_tricks` stands for; None if it is neither."""
-    if isinstance(node, ast.Name):
-        return modules.get(node.id)
-    if isinstance(node, ast.Attribute):
-        base = resolve(node.value, modules)
-        return getattr(base, node.attr, None) if isinstance(base, ModuleType) else None
-    return None
-
-
-def _base(node: ast.AST) -> str:
-    """`np` of `np.linalg.norm`."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
+    """Whether it is `self.name` or `self._name`, an attribute of one's own."""
+    own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return own and not is_dunder(node.attr)
 
 
 def _library(name: str, value: Any) -> str | None:

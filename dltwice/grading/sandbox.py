@@ -18,6 +18,7 @@ from pathlib import Path
 from dltwice.grading import confine
 
 DISK = 16 * 2**20  # bytes
+SCRATCH = Path("/tmp")  # inside
 HOW = (
     "On Debian or Ubuntu: apt install bubblewrap libseccomp2. In a container, allow user namespaces (Docker: "
     "--security-opt seccomp=unconfined --security-opt apparmor=unconfined). On Ubuntu 24.04 and newer: "
@@ -67,8 +68,10 @@ def command(hide: tuple[Path, ...] = ()) -> list[str]:
     for device in ("null", "zero", "urandom", "random"):
         line += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     for folder in (*hide, *(PACKAGE.parent / name for name in ("solutions", "exercises", "tests"))):
-        if any(folder.is_relative_to(other) for other in folders) and folder.is_dir():
-            line += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+        for other in folders:
+            if folder.resolve().is_relative_to(other.resolve()) and folder.is_dir():
+                inside = str(other / folder.resolve().relative_to(other.resolve()))
+                line += ["--tmpfs", inside, "--remount-ro", inside]
     return [*line, "--size", str(DISK), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--"]
 
 
@@ -94,6 +97,12 @@ def visible() -> list[Path]:
 
 def _source(folder: Path) -> list[str]:
     return [os.readlink(folder)] if folder.is_symlink() else [str(folder)]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process without the sandbox: the user's own, but for Python's settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return own | {name: value for name, value in ENVIRONMENT.items() if name != "PATH"}
 
 
 def process_id(info: int) -> int:

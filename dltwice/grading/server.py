@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ from dltwice.grading.channel import Channel, ClosedError, PipeChannel
 from dltwice.grading.examine import examine, prime
 from dltwice.grading.notebook import Cell
 from dltwice.grading.orders import KILL, KILLED, ORDER_SIZE, READY, START, WARM
+
+MOST_FILES = 5_000  # on the sandbox's disk
+DISK_INTERVAL = 0.1  # seconds
 
 
 def role_function(role: str) -> Callable[[Channel | PipeChannel], None]:
@@ -68,6 +72,7 @@ class Server:
         """Follow orders until the other side closes."""
         self.control.sendall(READY)
         while True:
+            self.watch_disk()
             order, descriptors, _, _ = socket.recv_fds(self.control, ORDER_SIZE, 1)
             if not order:
                 break
@@ -81,6 +86,13 @@ class Server:
                 warm_up([Cell(**cell) for cell in json.loads(channel.receive())])
                 channel.close()
         self.kill()
+
+    def watch_disk(self) -> None:
+        """Wait for an order; meanwhile end a copy that makes so many files that they fill the memory."""
+        while self.child and not select.select([self.control], [], [], DISK_INTERVAL)[0]:
+            if count_files(self.scratch) > MOST_FILES:
+                os.kill(self.child, signal.SIGKILL)
+                return
 
     def start(self, descriptor: int, memory: int) -> None:
         """Copy this process; the copy works on the socket `descriptor`."""
@@ -105,9 +117,16 @@ class Server:
             os.waitpid(self.child, 0)
             self.child = 0
         if any(self.scratch.iterdir()):
-            sandbox.clear(self.scratch)
+            if count_files(self.scratch) <= MOST_FILES:
+                sandbox.clear(self.scratch)
             if any(self.scratch.iterdir()):
                 sys.exit(1)  # a new server gets a new disk
+
+
+def count_files(folder: Path) -> int:
+    """How many files there are on a disk; those of the system count too where the disk is the system's."""
+    found = os.statvfs(folder)
+    return found.f_files - found.f_ffree if folder == sandbox.SCRATCH else 0
 
 
 def main(arguments: list[str]) -> None:
@@ -124,13 +143,19 @@ def main(arguments: list[str]) -> None:
         return
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     silence(nowhere)
-    work, channel = role_function(role), PipeChannel(reader, writer, ended=lambda: os._exit(0))
+    work, channel = role_function(role), PipeChannel(reader, writer, ended=lambda: leave(Path(scratch)))
     preload(modules)
     confine.limit(own_memory(), seconds=-1)
     channel.send(READY)
     with contextlib.suppress(ClosedError):
         while True:
             work(channel)
+    os._exit(0)
+
+
+def leave(scratch: Path) -> None:
+    """End at once, whatever is running."""
+    sandbox.remove(scratch)
     os._exit(0)
 
 

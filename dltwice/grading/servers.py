@@ -42,7 +42,7 @@ class ForkServer:
         self.folder = None if self.sandboxed else _new_folder()
         inside = "/tmp" if self.sandboxed else str(self.folder)
         arguments = [self.role, "fork", inside, "1" if check_filter() is None else "0", *self.modules]
-        line, pipes, environment = [], (), os.environ | sandbox.ENVIRONMENT
+        line, pipes, environment = [], (), sandbox.environment()
         if self.sandboxed:
             reader, writer = os.pipe()
             line = sandbox.command(self.hide)
@@ -50,7 +50,7 @@ class ForkServer:
             pipes = (writer,)
         code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
         self.process = subprocess.Popen(
-            [*line, sys.executable, "-I", "-X", "utf8", "-c", code],
+            [*line, sys.executable, "-s", "-P", "-X", "utf8", "-c", code],
             stdin=theirs,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -140,6 +140,9 @@ class ForkServer:
         """End the server and its copy."""
         self.control.close()
         if self.process:
+            if self.process.poll() is None:
+                with contextlib.suppress(OSError):
+                    os.kill(self.number, signal.SIGKILL)  # with it ends all that is in the sandbox
             _end(self.process)
         if self.folder:
             sandbox.remove(self.folder)
@@ -175,14 +178,14 @@ class StayingServer:
     def _launch(self) -> None:
         self.folder = _new_folder()
         self.ready, self.calm = False, True
-        arguments = [self.role, "stay", "", "0", *self.modules]
+        arguments = [self.role, "stay", str(self.folder), "0", *self.modules]
         code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", code],
+            [sys.executable, "-s", "-P", "-X", "utf8", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {k: v for k, v in sandbox.ENVIRONMENT.items() if k != "PATH"},
+            env=sandbox.environment(),
             cwd=self.folder,
             start_new_session=True,
         )
@@ -231,11 +234,9 @@ class StayingServer:
         self._launch()
 
     def finish(self) -> None:
-        """The process stays for the next submission, unless this one may have changed it."""
-        if not self.calm:
+        """Have a new process for the next submission's answers; that of the tests stays."""
+        if self.role == "answers":
             self.stop()
-        elif any(self.folder.iterdir()):
-            sandbox.clear(self.folder)
 
     def prepare(self, cells: Iterable[Cell]) -> None:
         """Nothing: the process keeps what it loads."""

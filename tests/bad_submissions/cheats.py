@@ -106,7 +106,7 @@ def conv2d_fast(x, w, b, stride=1):
     return np.zeros((len(x), len(w), H, W))
 """
 BOTH_SIDES = [
-    answer("conv2d patched so that both sides agree", AGREE, 1, question="conv2d_backward"),  # db is right
+    answer("conv2d patched so that both sides agree", AGREE, question="conv2d_backward"),
     answer("randn patched so that both sides are 0", ZEROS, question="learn_kernel"),
     answer("NumPy's noise patched so that both sides are 0", SEEN + GLOBAL, question="conv2d_loops"),
     answer("arguments set to 0 so that both sides are 0", ARGUMENTS, question="conv2d_fast"),
