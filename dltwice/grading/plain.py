@@ -69,7 +69,7 @@ def objection(name: str, sources: Iterable[str], given: dict[str, Any]) -> str |
 def _detours(node: ast.stmt, modules: Modules) -> Iterator[str]:
     """What in any statement of an answer could reach Python's machinery or other libraries than PyTorch."""
     yield from _imports(node)
-    reads = global_reads(ast.unparse(node))
+    reads = reads_of(node)
     yield from (f"uses `{word}`" for word in sorted(reads & (MACHINERY - {"sys"})))
     chains = {name: module for name, module in modules.items() if name in reads}  # others are local names
     for part, attribute in _attributes(node):
@@ -120,11 +120,18 @@ def _follow(
             for part in ast.walk(node):
                 if isinstance(part, ast.Import | ast.ImportFrom):
                     yield from (f"uses {root}" for root in _roots(part) if root not in ALLOWED)
-            reads = global_reads(ast.unparse(node))
+            reads = reads_of(node)
             todo += sorted(reads - seen)
             seen |= reads
         if current not in nodes and current in given and (found := _library(current, given[current])):
             yield found
+
+
+def reads_of(node: ast.stmt) -> frozenset[str]:
+    """The global names that a statement reads."""
+    if not hasattr(node, "reads"):
+        node.reads = global_reads(ast.unparse(node))
+    return node.reads
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

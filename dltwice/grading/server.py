@@ -43,6 +43,7 @@ def preload(modules: list[str]) -> None:
             importlib.import_module(name)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+        torch.backends.mkldnn.set_flags(False)  # compiles a kernel for each new shape, in every copy
 
 
 def warm_up(cells: list[Cell]) -> None:
