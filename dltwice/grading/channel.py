@@ -15,6 +15,7 @@ Between the watcher and the tests, the first byte says what a message is:
 
 import contextlib
 import queue
+import select
 import socket
 import struct
 import threading
@@ -47,7 +48,9 @@ class Channel:
     """One side of a socket. `deadline` is a time of `time.monotonic`; None waits forever."""
 
     def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
         self.socket = sock
+        self.unread = b""  # what came behind the last message
 
     def send(self, message: bytes, deadline: float | None = None) -> None:
         """Send one message.
@@ -56,13 +59,14 @@ class Channel:
             ClosedError: if the other side has ended.
             SlowError: if it does not read the message before the deadline.
         """
-        self._wait(late(deadline))
-        try:
-            self.socket.sendall(LENGTH.pack(len(message)) + message)
-        except TimeoutError:
-            raise SlowError from None
-        except OSError:
-            raise ClosedError from None
+        data, sent, deadline = LENGTH.pack(len(message)) + message, 0, late(deadline)
+        while sent < len(data):
+            try:
+                sent += self.socket.send(data[sent:] if sent else data)
+            except BlockingIOError:
+                self._wait(select.POLLOUT, deadline)
+            except OSError:
+                raise ClosedError from None
 
     def receive(self, deadline: float | None = None) -> bytes:
         """The next message.
@@ -71,39 +75,51 @@ class Channel:
             ClosedError: if the other side has ended, or the message is longer than `LONGEST`.
             SlowError: if it does not come before the deadline.
         """
-        deadline = late(deadline)
-        (size,) = LENGTH.unpack(self._exactly(LENGTH.size, deadline))
+        deadline, data = late(deadline), bytearray(self.unread)
+        while len(data) < (end := self._end(data)):
+            self._wait(select.POLLIN, deadline)
+            data += self._read()
+        self.unread = bytes(data[end:])
+        return bytes(data[LENGTH.size : end])
+
+    def _end(self, data: bytearray) -> int:
+        """Where the first message in `data` ends, or its length does."""
+        if len(data) < LENGTH.size:
+            return LENGTH.size
+        (size,) = LENGTH.unpack_from(data)
         if size > LONGEST:
             raise ClosedError
-        return self._exactly(size, deadline)
+        return LENGTH.size + size
 
     def close(self) -> None:
         """Close this side."""
         self.socket.close()
 
-    def _exactly(self, size: int, deadline: float | None) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            if data and deadline is not None and time.monotonic() > deadline:
-                raise SlowError  # bytes that keep dripping in do not count as a message
-            self._wait(deadline)
-            try:
-                piece = self.socket.recv(min(size - len(data), 2**20))
-            except TimeoutError:
-                raise SlowError from None
-            except OSError:
-                raise ClosedError from None
-            if not piece:
-                raise ClosedError
-            data += piece
-        return bytes(data)
+    def _read(self) -> bytes:
+        """What has come, at least one byte."""
+        try:
+            piece = self.socket.recv(2**16)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            raise ClosedError from None
+        if not piece:
+            raise ClosedError
+        return piece
 
-    def _wait(self, deadline: float | None) -> None:
-        """Give the socket the time that is left."""
+    def _wait(self, event: int, deadline: float | None) -> None:
+        """Wait until there is something to read, or room to write."""
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             raise SlowError
-        self.socket.settimeout(left)
+        try:
+            poll = select.poll()
+            poll.register(self.socket, event)
+            ready = poll.poll(None if left is None else 1000 * left)
+        except (OSError, ValueError):  # it is closed
+            raise ClosedError from None
+        if not ready:
+            raise SlowError
 
 
 class PipeChannel:

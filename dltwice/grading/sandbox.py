@@ -18,7 +18,7 @@ from pathlib import Path
 from dltwice.grading import confine
 
 DISK = 16 * 2**20  # bytes
-SCRATCH = Path("/tmp")  # inside
+SCRATCH = Path("/scratch")  # the small disk's place inside
 HOW = (
     "On Debian or Ubuntu: apt install bubblewrap libseccomp2. In a container, allow user namespaces (Docker: "
     "--security-opt seccomp=unconfined --security-opt apparmor=unconfined). On Ubuntu 24.04 and newer: "
@@ -58,7 +58,9 @@ def why_not() -> str | None:
 def command(hide: tuple[Path, ...] = ()) -> list[str]:
     """The command line of bubblewrap up to the program; folders in `hide` are empty inside."""
     line = ["bwrap", "--unshare-all", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv"]
-    for name, value in (ENVIRONMENT | {"HOME": "/tmp", "TMPDIR": "/tmp", "MPLCONFIGDIR": "/tmp"}).items():
+    for name, value in (
+        ENVIRONMENT | dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), str(SCRATCH))
+    ).items():
         line += ["--setenv", name, value]
     folders = visible()
     for folder in folders:
@@ -72,7 +74,10 @@ def command(hide: tuple[Path, ...] = ()) -> list[str]:
             if folder.resolve().is_relative_to(other.resolve()) and folder.is_dir():
                 inside = str(other / folder.resolve().relative_to(other.resolve()))
                 line += ["--tmpfs", inside, "--remount-ro", inside]
-    return [*line, "--size", str(DISK), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--"]
+    if not any(folder.is_relative_to("/tmp") for folder in folders):
+        line += ["--symlink", str(SCRATCH), "/tmp"]
+    disk = ["--size", str(DISK), "--tmpfs", str(SCRATCH), "--chdir", str(SCRATCH)]
+    return [*line, *disk, "--remount-ro", "/", "--"]
 
 
 def visible() -> list[Path]:

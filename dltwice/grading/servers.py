@@ -40,7 +40,7 @@ class ForkServer:
         """Start the server; `_wait` sees that it is ready."""
         self.control, theirs = socket.socketpair()
         self.folder = None if self.sandboxed else _new_folder()
-        inside = "/tmp" if self.sandboxed else str(self.folder)
+        inside = str(sandbox.SCRATCH) if self.sandboxed else str(self.folder)
         arguments = [self.role, "fork", inside, "1" if check_filter() is None else "0", *self.modules]
         line, pipes, environment = [], (), sandbox.environment()
         if self.sandboxed:

@@ -146,8 +146,8 @@ HIDDEN = {
     "one long line": FAST + WINDOWS + "    y = [kernels.dot(v) for v in flat]; " + AS_IMAGE.strip() + "\n",
 }  # fmt: skip
 
-# Threads, traces and compiled text are no plain NumPy, so here the first test does not hold either. A `map` of
-# an array's method runs no line of Python for a position, which is what the exercise asks for.
+# Threads, traces and compiled text are no plain NumPy, so here the first test does not hold either. A `map`
+# of an array's method runs no line of Python for a position, which is what the exercise asks for.
 REFUSED = ("the trace is removed", "in a thread", "in a file of another name", "in a file of NumPy's name")
 RIGHT = ("map over all windows", "np.fromiter")
 COUNTER = [
