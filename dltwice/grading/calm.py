@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterable
 from types import ModuleType
 
-from dltwice.grading.names import parse
+from dltwice.grading.names import parse, walk
 from dltwice.grading.plain import (
     ALLOWED,
     FRAMES,
@@ -47,8 +47,8 @@ def is_calm(sources: Iterable[str], exercise: Iterable[str]) -> bool:
 
 def _disturbs(tree: ast.Module, modules: Modules) -> bool:
     """Whether a cell might change a module, a class of a library, or Python's own state."""
-    methods = {id(n) for cls in ast.walk(tree) if isinstance(cls, ast.ClassDef) for n in ast.walk(cls)}
-    for node in ast.walk(tree):
+    methods = {id(n) for cls in walk(tree) if isinstance(cls, ast.ClassDef) for n in walk(cls)}
+    for node in walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             if _is_strange(node):
                 return True

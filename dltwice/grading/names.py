@@ -20,6 +20,13 @@ def parse(source: str) -> ast.Module | None:
         return None
 
 
+def walk(node: ast.AST) -> list[ast.AST]:
+    """The node and all below it, as `ast.walk` gives them; kept, because they are asked for several times."""
+    if not hasattr(node, "below"):
+        node.below = list(ast.walk(node))
+    return node.below
+
+
 @lru_cache(maxsize=1000)
 def used(source: str) -> frozenset[str]:
     """The global names that a cell reads and does not define at its own top level, without Python's own."""

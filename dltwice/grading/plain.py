@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from dltwice.grading.names import bound, global_reads, parse
+from dltwice.grading.names import bound, global_reads, parse, walk
 
 ALLOWED = frozenset(
     """
@@ -76,7 +76,7 @@ def _detours(node: ast.stmt, modules: Modules) -> Iterator[str]:
         private = attribute.startswith("_") and attribute not in PUBLIC_DUNDERS and not of_self(part)
         if attribute in MACHINERY or private or attribute.startswith(FRAMES):
             yield f"uses `.{attribute}`"
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Name) and is_dunder(part.id):
             yield f"uses `{part.id}`"
         elif isinstance(part, ast.keyword) and part.arg in ("assigned", "updated"):
@@ -117,7 +117,7 @@ def _follow(
     while todo:
         current = todo.pop()
         for node in nodes.get(current, []):
-            for part in ast.walk(node):
+            for part in walk(node):
                 if isinstance(part, ast.Import | ast.ImportFrom):
                     yield from (f"uses {root}" for root in _roots(part) if root not in ALLOWED)
             reads = reads_of(node)
@@ -136,7 +136,7 @@ def reads_of(node: ast.stmt) -> frozenset[str]:
 
 def _imports(tree: ast.AST) -> Iterator[str]:
     """Imports of more than `ALLOWED` and PyTorch, and of what lies hidden in a module."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         yield from (f"uses {root}" for root in _roots(node) if root not in ALLOWED | {"torch"})
@@ -164,7 +164,7 @@ def _roots(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 def bind_all(tree: ast.AST, modules: Modules) -> None:
     """Add the modules that the imports of a cell bind to `modules`, by the names that they get."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
             if isinstance(node, ast.ImportFrom):
                 name, path = alias.asname or alias.name, f"{node.module}.{alias.name}"
@@ -177,7 +177,7 @@ def bind_all(tree: ast.AST, modules: Modules) -> None:
 
 def _attributes(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     """The attributes that a piece of syntax names, each with its node."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Attribute):
             yield node, node.attr
         elif isinstance(node, ast.MatchClass):
@@ -186,8 +186,8 @@ def _attributes(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 def outermost(tree: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
     """The names and chains of attributes that are not a part of a longer chain."""
-    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    inner = {id(node.value) for node in walk(tree) if isinstance(node, ast.Attribute)}
+    for node in walk(tree):
         if isinstance(node, ast.Name | ast.Attribute) and id(node) not in inner:
             yield node
 
