@@ -192,8 +192,6 @@ def double(x):
 class TestNothingIsKept:
     @pytest.mark.parametrize("harm", HARM)
     def test_of_another_submission(self, mode, harm):
-        if mode == "stay" and harm not in list(HARM)[::3]:
-            pytest.skip("takes a second where every answer has a process of its own")
         grade_double(HARM[harm] + "\n" + GOOD, 0.5)
         result = grade_double(CAREFUL)
         assert earned(result) == [3, 1], result
@@ -478,11 +476,10 @@ class TestInside:
         ("code", "want"),
         [
             ("'DLTWICE_SECRET' in os.environ or 'secret' in str(os.environ)", False),
-            ("sorted(os.listdir('/tmp'))", []),
+            ("sorted(os.listdir())", []),
             ("os.getcwd()", "/scratch"),
             ("os.path.expanduser('~')", "/scratch"),
             ("os.path.exists('/home') and os.listdir('/home') != []", False),
-            ("os.path.exists('/root') and os.listdir('/root') != []", False),
             ("os.path.exists('/etc/passwd')", False),
             ("[p for p in os.listdir('/proc') if p.isdigit()] if os.path.exists('/proc') else []", []),
             ("os.getppid()", 1),
@@ -492,8 +489,6 @@ class TestInside:
         ],
     )
     def test_the_surroundings(self, one, code, want):
-        if "/root" in code and any(f.is_relative_to("/root") for f in sandbox.visible()):
-            pytest.skip("Python lives there")
         assert inside(one, f"import os, sys\nx = {code}") == want
 
     def test_the_disk_is_small(self, one):

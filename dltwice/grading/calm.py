@@ -5,6 +5,7 @@ process of its own: slower by a hundredth of a second, and what one answer does 
 """
 
 import ast
+import sys
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -25,7 +26,8 @@ from dltwice.grading.plain import (
 )
 
 LIBRARIES = ALLOWED - {"sys"} | {"torch", "dltwice", "sklearn", "scipy"}
-SETTERS = ("set", "use_", "enable", "disable", "register", "filter", "simple", "patch", "rc")
+SETTERS = ("set", "use_", "enable", "disable", "register", "filter", "simple", "patch", "rc", "save")
+WRITERS = ("dump", "savefig", "tofile")  # methods that leave a file
 
 
 def is_calm(sources: Iterable[str], exercise: Iterable[str]) -> bool:
@@ -64,13 +66,17 @@ def _disturbs(tree: ast.Module, modules: Modules) -> bool:
 
 
 def _is_strange(node: ast.Import | ast.ImportFrom) -> bool:
-    """Whether an import is of another library, of a setting, or hides what it imports."""
+    """Whether an import is of another library, of a setting, or hides what it imports.
+
+    So is one of a module that is not loaded here, whose settings are not known.
+    """
     module = (node.module or ".") if isinstance(node, ast.ImportFrom) else ""
     for alias in node.names:
         path = f"{module}.{alias.name}" if module else alias.name
         root, last = path.partition(".")[0], path.rpartition(".")[2]
         if (
             root not in LIBRARIES
+            or (module or path) not in sys.modules
             or path.startswith("dltwice.grading")
             or (alias.asname or last) in ("self", "*")
         ):
@@ -83,10 +89,11 @@ def _is_strange(node: ast.Import | ast.ImportFrom) -> bool:
 
 
 def _is_machinery(node: ast.Attribute) -> bool:
-    """Whether an attribute leads to Python's machinery, or is assigned to on anything but `self`."""
+    """Whether an attribute leads to Python's machinery or a file, or is assigned to on more than `self`."""
     private = node.attr.startswith("_") and node.attr not in PUBLIC_DUNDERS and not of_self(node)
     stored = not isinstance(node.ctx, ast.Load) and not of_self(node)
-    return node.attr in MACHINERY or private or node.attr.startswith(FRAMES) or stored
+    known = node.attr in MACHINERY or node.attr in WRITERS or node.attr.startswith(FRAMES)
+    return known or private or stored
 
 
 def _is_new_self(node: ast.Name) -> bool:
