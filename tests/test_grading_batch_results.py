@@ -37,7 +37,7 @@ class TestChapters:
         assert "Its chapter is not known" in reason
         assert STEM in reason
         assert "--chapter" in reason
-        assert self.rows(chapter="3") == [("ann", STEM, 3), ("bob", STEM, 0)]
+        assert self.rows(chapter="3") == [("ann", STEM, 3), ("bob", STEM, None)]
 
     def test_by_the_folder(self, book):
         (book / STEM).mkdir()
