@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, zip_longest
 from pathlib import Path
 
 import psutil
@@ -79,12 +78,6 @@ def earned(result: GradeResult) -> list[float]:
     return [question.earned for question in result.questions]
 
 
-def rows(count: int) -> list[dict]:
-    """The first submissions in which every question has a wrong answer."""
-    columns = [[wrong for wrong in WRONG if wrong.question == name] for name in QUESTIONS.questions]
-    return [{w.question: w for w in row if w} for row in islice(zip_longest(*columns), count)]
-
-
 class TestTheSameEverywhere:
     seen: dict[str, GradeResult] = {}  # noqa: RUF012
 
@@ -95,14 +88,13 @@ class TestTheSameEverywhere:
         assert result.sandboxed == (mode == "sandbox")
         assert self.seen.setdefault(str(points), result) == result
 
-    @pytest.mark.parametrize("number", [0, 1])
-    def test_wrong_answers(self, mode, number):
-        wrong = rows(2)[number]
+    def test_wrong_answers(self, mode):
+        wrong = {answer.question: answer for answer in reversed(WRONG)}  # the first one to every question
         assert len(wrong) >= 8
         result = grade_one(submission({name: answer.source() for name, answer in wrong.items()}), QUESTIONS)
         got = {question.name: question.earned for question in result.questions if question.name in wrong}
         assert got == {name: answer.points for name, answer in wrong.items()}
-        assert self.seen.setdefault(f"row {number}", result) == result
+        assert self.seen.setdefault("wrong", result) == result
 
 
 STUCK, DEAD = "Stopped after 0.5 seconds", "The answer ended the whole Python process."
@@ -114,9 +106,7 @@ TROUBLE = [
     ("import ctypes\nctypes.string_at(0)", 0, "error", DEAD),
     ("import os\nos.closerange(0, 300)", 0, "error", ""),
     ("import sys\nsys.exit(3)", 0, "error", "The answer stops the program"),
-    ("raise KeyboardInterrupt", 0, "error", "The answer stops the program"),
     ("def double(x): return object()", 0, "failed", "expected 2, got <object object at"),
-    ("def double(x): return x", 0, "failed", "double(1): expected 2, got 1"),
 ]
 
 
@@ -130,7 +120,8 @@ class TestTrouble:
         assert earned(grade_double(GOOD)) == [3, 1]
 
     def test_every_test_of_a_stopped_answer_says_the_same(self, mode):
-        result = grade_double("def double(x):\n    while True: pass", 0.5)
+        result = grade_double("def double(x):\n    while True: pass", 0.5, half="def half(x): return 1.5")
+        assert [question.status for question in result.questions] == ["timeout", "passed"]
         assert [problem.message[: len(STUCK)] for problem in result.questions[0].problems] == [STUCK]
 
     def test_there_are_never_more_processes_than_two_servers(self, mode):
@@ -155,19 +146,14 @@ for number in range(3, 64):
 """
 EMPTY_REPLY = b'\0\0\0\x2c{"t":"dict","v":[["value",{"t":"dict","v":[]}]]}'
 HARM = {
-    "NumPy changed": "import numpy as np\nnp.sum = np.abs = lambda *a: 99",
-    "builtins changed": "import builtins\nbuiltins.abs = builtins.sum = lambda *a: 99",
+    "NumPy changed": "import builtins, numpy\nnumpy.sum = builtins.abs = builtins.sum = lambda *a: 99",
     "imports removed": "import sys\nsys.modules['numpy'] = sys.modules['random'] = None",
-    "import broken": "import builtins\nbuiltins.__import__ = None",
-    "a setting": "import numpy as np\nnp.seterr(all='raise')",
     "a setting by its name": "from numpy import seterr\nseterr(all='raise')",
     "the environment": "import os\nos.environ['HARM'] = '1'",
-    "another folder": "import os\nos.chdir('/')",
     "its folder deleted": "import os, shutil\nshutil.rmtree(os.getcwd(), ignore_errors=True)",
     "a file": "open('harm.txt', 'w').write('x')",
     "a file by NumPy": "import numpy as np\nnp.savetxt('harm.txt', [1])",
     "no recursion": "import sys\nsys.setrecursionlimit(60)",
-    "a trace": "import sys\nsys.settrace(lambda *a: 1 / 0)",
     "an end that waits": "import threading, os\nthreading.Timer(0.1, os._exit, [1]).start()",
     "a reply too many": FORGE.format(size=len(EMPTY_REPLY), data=EMPTY_REPLY),
     "half a reply": FORGE.format(size=100, data=b"x"),
@@ -219,10 +205,6 @@ class TestNothingIsKept:
         )
         assert grade_one(master, master).earned == 1
 
-    def test_a_question_after_one_that_was_stopped(self, mode):
-        result = grade_double("def double(x):\n    while True: pass", 0.5, half="def half(x): return 1.5")
-        assert [question.status for question in result.questions] == ["timeout", "passed"]
-
 
 class TestTime:
     MASTER = notebook(
@@ -240,7 +222,7 @@ class TestTime:
 
     def test_a_submission_that_uses_all_of_it_gets_a_result(self, mode, monkeypatch):
         grade_double(GOOD)
-        monkeypatch.setattr(watch, "SETUP_LIMIT", 2.0)
+        monkeypatch.setattr(watch, "SETUP_LIMIT", 1.0)
         monkeypatch.setattr(watch, "SUBMISSION", 0)
         data = notebook(*(cell("while True: pass", name) for name in "abcd"))
         start = time.monotonic()
@@ -395,7 +377,6 @@ class TestServers:
 FILTERED = confine.check_filter() is None
 LIMITS = [
     ("bytearray(2**31)", "MemoryError"),
-    ("[bytearray(2**26) for _ in range(32)]", "MemoryError"),
     ("np.ones(2**28)", "Unable to allocate"),
     ("open('big', 'wb').write(bytes(2**25))", "Error"),
     ("[open(os.devnull) for _ in range(100)]", "Too many open files"),
@@ -436,7 +417,7 @@ class TestLimits:
 
     def test_what_is_used_is_not_counted_twice(self, one):
         for _ in range(3):
-            assert inside(one, "held = bytearray(2**29)\nx = len(held)") == 2**29
+            assert inside(one, "held = [bytearray(2**28) for _ in range(3)]\nx = len(held)") == 3
 
 
 @needs_sandbox
@@ -680,7 +661,7 @@ def test_ends_in_the_middle_leave_nothing_behind(mode, ending, tmp_path):
         started = psutil.Process(grading.pid)
         wanted = {"sandbox": 6, "fork": 4, "stay": 2}[mode]  # two servers with their copies
         assert wait_until(lambda: len(started.children(recursive=True)) >= wanted)
-        time.sleep(0.5)
+        time.sleep(0.3)
         children = started.children(recursive=True)
         grading.send_signal(getattr(signal, ending))
         said = grading.communicate(timeout=20)[0]
