@@ -38,9 +38,15 @@ class Wire:
 
 
 def descendants() -> list[psutil.Process]:
-    """The living processes that this one has started, and theirs."""
+    """The living processes that this one has started, and theirs, but for joblib's own, which stay."""
     found = psutil.Process().children(recursive=True)
-    return [process for process in found if is_alive(process)]
+    return [process for process in found if is_alive(process) and not is_tracker(process)]
+
+
+def is_tracker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "resource_tracker" in " ".join(process.cmdline())
+    return False
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -172,7 +172,7 @@ def test_numbers_and_names_in_the_text():
     assert "+ 10" in inspect.getsource(cli_batch.Lines)
     assert "more than forty wrong answers" in text
     assert len(WRONG) > 40
-    (sentence,) = re.findall(r"It may import NumPy (.*?);", text)
+    (sentence,) = re.findall(r"The cell may import NumPy (.*?);", text)
     assert {"numpy", *codes(sentence)} <= plain.ALLOWED
     (sentence,) = re.findall(r"machinery, such as (.*?), is refused", text)
     assert set(codes(sentence)) <= plain.MACHINERY

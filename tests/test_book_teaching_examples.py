@@ -13,6 +13,7 @@ from teaching_page import EXERCISE, MASTER, PAGE, ROOT, STEM, captioned, codes, 
 from dltwice.grading import GradingError, batch, grade_one, load_master
 from dltwice.grading.notebook import STUB
 from dltwice.grading.private import overlay
+from dltwice.grading.sandbox import visible
 
 
 # -- collect -------------------------------------------------------------------------------------------
@@ -218,7 +219,8 @@ def test_nothing_of_the_machine_is_in_the_sandbox(tmp_path):
     answer = (
         f"import os\nfound = [path for path in {places!r} if os.path.exists(path)]\ntmp = os.listdir('/tmp')"
     )
-    result = question("pass", answer, "assert found == [] and tmp == [], (found, tmp)")
+    own = [folder.parts[2] for folder in visible() if folder.is_relative_to("/tmp")]  # the book may lie there
+    result = question("pass", answer, f"assert found == [] and set(tmp) <= set({own}), (found, tmp)")
     assert result.status == "passed", result.problems
 
 

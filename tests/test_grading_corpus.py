@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bad_submissions import CORPUS, ESCAPED, FULL, MARK, MASTER, QUESTIONS, Entry, hidden_lines
+from grading_tools import descendants, wait_until
 
 import dltwice.grading
 from dltwice.grading import GradeResult, grade_one
@@ -75,22 +76,6 @@ class Surroundings:
     def close(self) -> None:
         for server in self.sockets:
             server.close()
-
-
-def descendants() -> list[psutil.Process]:
-    """The processes that this one has started, and theirs."""
-    found = psutil.Process().children(recursive=True)
-    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-
-
-def wait_until(condition, seconds: float = 5.0) -> bool:
-    """Whether `condition()` becomes true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def left_over() -> list[str]:
