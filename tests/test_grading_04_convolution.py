@@ -1,38 +1,8 @@
 """The exercises of chapter 04: what solutions, untouched exercises and typical wrong answers are worth."""
 
-import json
 import re
-from dataclasses import dataclass
-from itertools import zip_longest
-from pathlib import Path
 
-import pytest
-
-from dltwice.grading import grade_one, load_master
-from dltwice.grading.notebook import BEGIN, END, stub
-
-ROOT = Path(__file__).parents[1]
-STEM = "04_convolution"
-MASTER = (ROOT / "solutions" / STEM / f"{STEM}.ipynb").read_bytes()
-EXERCISE = (ROOT / "exercises" / STEM / f"{STEM}.ipynb").read_bytes()
-QUESTIONS = load_master(MASTER)
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """The solution of `question` with `old` replaced by `new`, and the points that this deserves."""
-
-    question: str
-    fault: str
-    old: str
-    new: str
-    points: float
-
-    def source(self) -> str:
-        solution = QUESTIONS.answer(self.question).source
-        assert self.old in solution, f"{self.fault}: the solution has changed, adapt the wrong answer"
-        return solution.replace(self.old, self.new).replace(BEGIN, "").replace(END, "")
-
+from chapter_exercises import ChapterExercises, Wrong
 
 PAD = "((0, 0), (padding, padding), (padding, padding))"
 FIT = (
@@ -45,7 +15,7 @@ TORCH_ANSWER = (
     "    return y.numpy()\n    x = "
 )
 
-WRONG = [
+WRONG = (
     Wrong("output_size", "float division", "room // stride", "room / stride", 0),
     Wrong("output_size", "off by one in the size", "room // stride + 1", "room // stride", 0),
     Wrong("output_size", "rounded up", "room // stride", "-(-room // stride)", 1),
@@ -126,103 +96,35 @@ WRONG = [
     Wrong("shifts", "one border counted", "int((", "int(0.5 * (", 1),
     Wrong("shifts", "any shift taken for a copy", "if is_shifted_copy(shift)", "", 1),
     Wrong("shifts", "the second half does not run", "range(1, 17)", "range(17, 17)", 1),
-]
+)
 
 
-def submission(answers: dict[str, str]) -> bytes:
-    """The exercise with some of its answer cells filled in."""
-    notebook = json.loads(EXERCISE)
-    for cell in notebook["cells"]:
-        cell["source"] = answers.get(cell["id"], cell["source"])
-    return json.dumps(notebook).encode()
+class TestExercises(ChapterExercises):
+    stem = "04_convolution"
+    wrong = WRONG
 
+    def test_messages_say_what_was_expected_and_what_came(self, results):
+        def first(fault: str, question: str) -> str:
+            return results[fault + question].problems[0].message
 
-@pytest.fixture(scope="module")
-def wrong_results():
-    """One result for each wrong answer. A submission holds one to every question: they are independent."""
-    columns = [[w for w in WRONG if w.question == question] for question in QUESTIONS.questions]
-    results = {}
-    for row in zip_longest(*columns):
-        answers = {wrong.question: wrong for wrong in row if wrong}
-        result = grade_one(submission({name: wrong.source() for name, wrong in answers.items()}), QUESTIONS)
-        results |= {answers[q.name].fault + q.name: q for q in result.questions if q.name in answers}
-    return results
+        assert first("float division", "output_size") == (
+            "output_size(9, 3): expected the integer 7, got 7.0 (float)."
+        )
+        assert first("flipped kernel", "conv2d_loops") == (
+            "conv2d_loops of [[1, 2, 3], [4, 5, 6]] with the kernel [[1, 10]]: "
+            "expected [[[21, 32], [54, 65]]], got [[[12, 23], [45, 56]]]."
+        )
+        assert first("stride along the height only", "conv2d_fast").endswith(
+            "expected an array of shape (2, 4, 3, 2), got an array of shape (2, 4, 3, 4)."
+        )
+        assert "there is still a loop" in first("a loop over the rows", "conv2d_fast")
+        assert "uses torch" in first("done by torch", "conv2d_loops")
 
-
-def test_the_solution_gets_all_points():
-    result = grade_one(MASTER, MASTER)
-    assert [question.status for question in result.questions] == ["passed"] * len(QUESTIONS.questions)
-    assert result.earned == result.points >= 20
-    assert len(result.questions) >= 5
-    assert not result.notes
-
-
-def test_the_untouched_exercise_gets_none():
-    result = grade_one(EXERCISE, MASTER)
-    assert {question.status for question in result.questions} == {"untouched"}
-    assert result.earned == 0
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda w: f"{w.question}: {w.fault}")
-def test_a_wrong_answer_gets_what_it_deserves(wrong, wrong_results):
-    result = wrong_results[wrong.fault + wrong.question]
-    messages = [problem.message for problem in result.problems]
-    assert result.earned == wrong.points, messages
-    assert result.status in ("failed", "error")
-    assert all(messages)
-
-
-def test_messages_say_what_was_expected_and_what_came(wrong_results):
-    def first(fault: str, question: str) -> str:
-        return wrong_results[fault + question].problems[0].message
-
-    assert first("float division", "output_size") == (
-        "output_size(9, 3): expected the integer 7, got 7.0 (float)."
-    )
-    assert first("flipped kernel", "conv2d_loops") == (
-        "conv2d_loops of [[1, 2, 3], [4, 5, 6]] with the kernel [[1, 10]]: "
-        "expected [[[21, 32], [54, 65]]], got [[[12, 23], [45, 56]]]."
-    )
-    assert first("stride along the height only", "conv2d_fast").endswith(
-        "expected an array of shape (2, 4, 3, 2), got an array of shape (2, 4, 3, 4)."
-    )
-    assert "there is still a loop" in first("a loop over the rows", "conv2d_fast")
-    assert "uses torch" in first("done by torch", "conv2d_loops")
-
-
-def test_numbers_that_are_asked_for_are_not_given_away(wrong_results):
-    for fault, name in [
-        ("bias forgotten", "by_hand"),
-        ("sizes rounded up", "by_hand"),
-        ("any shift taken for a copy", "shifts"),
-    ]:
-        for problem in wrong_results[fault + name].problems:
-            assert not re.search(r"expected|1792|\b15\b|= 2\b", problem.message)
-
-
-def test_headings_give_the_points_of_their_tests():
-    notebook = json.loads(MASTER)
-    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    promised = [float(points) for points in re.findall(r"^## .*\((\d+) points\)", text, flags=re.MULTILINE)]
-    assert promised == [sum(test.points for test in QUESTIONS.tests(name)) for name in QUESTIONS.questions]
-    assert f"{sum(promised):g} points" in text
-
-
-def test_every_test_has_hidden_parts_and_a_hint():
-    for name in QUESTIONS.questions:
-        for test in QUESTIONS.tests(name):
-            visible = test.source.partition("### BEGIN HIDDEN TESTS")[0].strip()
-            assert visible
-            assert "### END HIDDEN TESTS" in test.source or name == "by_hand"
-            assert test.hint
-
-
-def test_the_exercise_holds_neither_solutions_nor_hidden_tests():
-    released = EXERCISE.decode()
-    assert "BEGIN HIDDEN" not in released
-    assert "BEGIN SOLUTION" not in released
-    sources = {cell["id"]: "".join(cell["source"]) for cell in json.loads(EXERCISE)["cells"]}
-    for name in QUESTIONS.questions:
-        assert sources[name].strip() == stub(QUESTIONS.answer(name).source).strip()
-        for test in QUESTIONS.tests(name):
-            assert sources[test.name].strip() == test.source.partition("### BEGIN HIDDEN TESTS")[0].strip()
+    def test_numbers_that_are_asked_for_are_not_given_away(self, results):
+        for fault, name in [
+            ("bias forgotten", "by_hand"),
+            ("sizes rounded up", "by_hand"),
+            ("any shift taken for a copy", "shifts"),
+        ]:
+            for problem in results[fault + name].problems:
+                assert not re.search(r"expected|1792|\b15\b|= 2\b", problem.message)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -101,7 +102,7 @@ def test_a_batch_that_is_killed_again_and_again_loses_no_row_and_doubles_none(bo
     hand_in(book, text=b"hello", nothing=None)
     expected = plain(run("class", "whole").rows)
     before, kills, while_grading, left = {}, 0, 0, []
-    for attempt in range(22):
+    for attempt in range(80):
         workers = 1 + attempt % 2
         process = subprocess.Popen(
             command("class", "--unsafe", "--time-limit", 1, "--workers", workers),
@@ -112,7 +113,8 @@ def test_a_batch_that_is_killed_again_and_again_loses_no_row_and_doubles_none(bo
         wait_for_a_moment(process, attempt)
         with contextlib.suppress(psutil.NoSuchProcess):
             left += psutil.Process(process.pid).children(recursive=True)
-        kills += process.poll() is None
+        finished = process.poll() is not None
+        kills += not finished
         process.kill()
         process.wait()
         process.stderr.close()
@@ -123,9 +125,14 @@ def test_a_batch_that_is_killed_again_and_again_loses_no_row_and_doubles_none(bo
             assert before.items() <= now.items()
             while_grading += len(before) < len(now) < len(expected)
             before = now
-        if (book / "grades/results.csv").exists():
+        if finished or (book / "grades/results.csv").exists():
             assert plain(written("grades")) == expected
-    assert kills >= 20
+        if kills >= 22 and while_grading >= 5:
+            break
+        if finished:  # a fast machine: the next kills need a batch that has something left to do
+            shutil.rmtree(book / "grades")
+            before = {}
+    assert kills >= 22
     assert while_grading >= 5
     done = run("class", time_limit=1.0)
     assert before.items() <= journal_rows("grades").items()

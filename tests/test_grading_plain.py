@@ -224,6 +224,7 @@ NOT_PLAIN = {
     "modules of sys": (in_function("from sys import modules\nreturn modules"), "imports `modules` of sys"),
     "everything of NumPy": ("from numpy import *\n" + in_function("return x"), "imports `*` of numpy"),
     "a private part": ("from numpy import _core\n" + in_function("return x"), "imports `_core` of numpy"),
+    "timing by NumPy": (in_function("return np.testing.measure(x)"), "uses numpy.testing"),
     "NumPy in a list": ("a = [np]\n" + in_function("return a"), "passes the module `np` on"),
     "NumPy as a value": (in_function("n = np\nreturn n.ones(x)"), "passes the module `np` on"),
     "NumPy changed": ("np.sum = torch.sum\n" + in_function("return np.sum(x)"), "changes `np.sum`"),

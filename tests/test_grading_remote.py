@@ -19,6 +19,9 @@ from dltwice.grading.codec import dump
 from dltwice.grading.examine import Examination
 from dltwice.grading.remote import AnswerError, Link, Remote, StoppedError
 
+with contextlib.suppress(ImportError):  # before there are threads, which might import it at the same time
+    import torch  # noqa: F401
+
 
 class Side:
     """A link to a thread that runs answers."""
@@ -244,6 +247,13 @@ class TestChangesInPlace:
         f(x, y=y) if how == "position" else f(y=y, x=x)
         np.testing.assert_array_equal(x, want)
         np.testing.assert_array_equal(y, [[4, 3], [2, 1]])
+
+    def test_what_is_not_changed_is_not_written_to(self, side):
+        x = np.ones(3)
+        x.flags.writeable = False
+        assert side.define("def f(x):\n    return x.sum()")(x) == 3
+        with pytest.raises(ValueError, match="read-only"):
+            side.define("def f(x):\n    x[0] = 2")(x)
 
     def test_of_parts_of_arrays(self, side):
         x = np.zeros((3, 4))

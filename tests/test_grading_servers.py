@@ -106,6 +106,7 @@ TROUBLE = [
     ("import ctypes\nctypes.string_at(0)", 0, "error", DEAD),
     ("import os\nos.closerange(0, 300)", 0, "error", ""),
     ("import sys\nsys.exit(3)", 0, "error", "The answer stops the program"),
+    ("raise ValueError('\\ud800')", 0, "error", "ValueError: ? (line 1 of your answer"),
     ("def double(x): return object()", 0, "failed", "expected 2, got <object object at"),
 ]
 
@@ -117,6 +118,7 @@ class TestTrouble:
         double, half = result.questions
         assert (double.earned, double.status, half.earned) == (points, status, 1)
         assert all(message in problem.message for problem in double.problems[:1])
+        json.dumps(result.to_dict(), ensure_ascii=False).encode()  # no half characters
         assert earned(grade_double(GOOD)) == [3, 1]
 
     def test_every_test_of_a_stopped_answer_says_the_same(self, mode):
@@ -346,8 +348,10 @@ class TestServers:
             pytest.skip("not there")
         look = "import os\nx = os.listdir()"
         assert inside(one, f"{code}\nx = 0") == 0
+        server = one.process
         one.finish()
         assert inside(one, look) == []
+        assert (one.process is server) == isinstance(one, ForkServer)  # not by starting a new one
         assert Path("/usr").is_dir() == (os.name != "nt")
 
     def test_warming_up(self):
@@ -368,10 +372,11 @@ class TestServers:
     @by_signal
     def test_an_interrupt_does_not_reach_it(self, one):
         assert inside(one, "x = 1") == 1
-        for process in processes(one)[-1:]:
-            process.send_signal(signal.SIGINT)
+        number = one.number if isinstance(one, ForkServer) else one.process.pid
+        os.kill(number, signal.SIGINT)
         time.sleep(0.1)
         assert inside(one, "x = 2") == 2
+        assert number == (one.number if isinstance(one, ForkServer) else one.process.pid)
 
 
 FILTERED = confine.check_filter() is None

@@ -111,9 +111,11 @@ def environment() -> dict[str, str]:
 
 
 def process_id(info: int) -> int:
-    """The sandbox's process number, which bubblewrap writes to the pipe `info`."""
-    with os.fdopen(info, "rb") as file:
-        return int(json.loads(file.read())["child-pid"])
+    """The sandbox's process number, which bubblewrap writes to the file `info`; 0 if it has not yet."""
+    try:
+        return int(json.loads(os.pread(info, 4096, 0))["child-pid"])
+    except (ValueError, KeyError):
+        return 0
 
 
 def clear(folder: Path) -> None:

@@ -42,30 +42,25 @@ class ForkServer:
         self.folder = None if self.sandboxed else _new_folder()
         inside = str(sandbox.SCRATCH) if self.sandboxed else str(self.folder)
         arguments = [self.role, "fork", inside, "1" if check_filter() is None else "0", *self.modules]
-        line, pipes, environment = [], (), sandbox.environment()
+        line, files, environment = [], (), sandbox.environment()
         if self.sandboxed:
-            reader, writer = os.pipe()
+            self.info = open(os.memfd_create("dltwice"), "rb", buffering=0)  # noqa: SIM115
             line = sandbox.command(self.hide)
-            line[1:1] = ["--info-fd", str(writer)]
-            pipes = (writer,)
+            line[1:1] = ["--info-fd", str(self.info.fileno())]
+            files = (self.info.fileno(),)
         code = BOOT.format(str(sandbox.PACKAGE.parent), arguments)
         self.process = subprocess.Popen(
             [*line, sys.executable, "-s", "-P", "-X", "utf8", "-c", code],
             stdin=theirs,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=pipes,
+            pass_fds=files,
             env=environment,
             cwd=self.folder or "/",
             start_new_session=True,
         )
         theirs.close()
         self.ready = self.busy = False
-        self.number = self.process.pid
-        if self.sandboxed:
-            os.close(writer)
-            with contextlib.suppress(ValueError, KeyError):
-                self.number = sandbox.process_id(reader)
 
     def _wait(self) -> None:
         """Wait until the server has imported its libraries, and measure it.
@@ -83,9 +78,19 @@ class ForkServer:
         if answer != READY:
             self.close()
             raise GradingError(NO_START)
-        self.ready = True
+        self.ready, self.number = True, self._number()
         if self.warm:
             self._warm_up()
+
+    def _number(self) -> int:
+        """The server's process number. Bubblewrap tells it before anything runs inside."""
+        end = time.monotonic() + KILL_LIMIT
+        while self.sandboxed and self.process.poll() is None and time.monotonic() < end:
+            if number := sandbox.process_id(self.info.fileno()):
+                self.info.close()
+                return number
+            time.sleep(1e-3)
+        return self.process.pid
 
     def open(self, calm: bool = True) -> Channel:
         """A channel to a new copy, after the end of the one before. `calm` makes no difference here."""
@@ -141,8 +146,9 @@ class ForkServer:
         self.control.close()
         if self.process:
             if self.process.poll() is None:
+                number = self.number if self.ready else self._number()
                 with contextlib.suppress(OSError):
-                    os.kill(self.number, signal.SIGKILL)  # with it ends all that is in the sandbox
+                    os.kill(number, signal.SIGKILL)  # with it ends all that is in the sandbox
             _end(self.process)
         if self.folder:
             sandbox.remove(self.folder)
@@ -172,7 +178,7 @@ class StayingServer:
 
     def __init__(self, role: str, modules: tuple[str, ...]) -> None:
         self.role, self.modules = role, modules
-        self.warm = True  # it keeps what it loads; its first submission may be slow
+        self.warm = False  # every process loads anew what its libraries load late
         self._launch()
 
     def _launch(self) -> None:

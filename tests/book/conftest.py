@@ -3,8 +3,8 @@
 - `site`: the folder of the built site, brought up to date once per session;
 - `http_site`: its address on a server of this machine;
 - `new_page(...)`: a browser page of a given width, theme and kind of pointer;
-- `widget_page(*widgets, ...)`: a page with live widgets, hosted as in the built site.
-
+- `widget_page(*widgets, ...)`: a page with live widgets, hosted as in the built site;
+- `widget_module(WidgetClass)`: an empty page with that widget's module in it, `widget` and `math`;
 - `axe`: what an accessibility checker finds on a page.
 
 Every page that a test opens is watched (`watch`): the test fails when one raised an error, wrote one to the
@@ -106,6 +106,13 @@ def site(build_site):
     """The built site. Building again what did not change takes a few seconds, so it is never stale."""
     build_site()
     return ROOT / "_build" / "html"
+
+
+LOAD_MODULE = """async (text) => {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  Object.assign(window, { widget, math: widget.math });
+}"""
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -217,6 +224,22 @@ def axe():
         ]
 
     return check
+
+
+@pytest.fixture
+def widget_module(new_page):
+    """Function that opens an empty page with a widget's module in it: `widget`, and `math`, its arithmetic.
+
+    `page.evaluate("(cases) => cases.map((one) => math.forward(one))", cases)` runs it on many cases.
+    """
+
+    def load(widget_class):
+        page = new_page()
+        page.goto("about:blank")
+        page.evaluate(LOAD_MODULE, widget_class._esm)
+        return page
+
+    return load
 
 
 def harness_html(widgets, theme="light"):

@@ -20,11 +20,6 @@ RANGES = {
     "padding": (0, 8),
     "dilation": (1, 4),
 }
-LOAD = """async (text) => {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  const { default: widget } = await import(url);
-  Object.assign(window, { widget, math: widget.math });
-}"""
 COMPUTE = """(settings) => settings.map((s) => {
   const { input: x, kernel: w, upstream: dy } = s;
   if (math.problems(s).length) return null;
@@ -54,12 +49,9 @@ GRID = """([settings]) => settings.map((s) => {
 
 
 @pytest.fixture
-def module(new_page):
+def module(widget_module):
     """An empty page with the widget's module in it, `widget` and `math`."""
-    page = new_page()
-    page.goto("about:blank")
-    page.evaluate(LOAD, ConvExplorer._esm)
-    return page
+    return widget_module(ConvExplorer)
 
 
 # ---- maths ----

@@ -12,17 +12,12 @@ from dltwice.widgets import FeatureMapCalculator, Predict
 from dltwice.widgets.layer_sizes import read_layer, trace
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "feature_map_calculator.json"
-IMPORT = """async (text) => {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  window.math = (await import(url)).default.math;
-}"""
 
 
 @pytest.fixture
-def maths(new_page):
+def maths(widget_module):
     """Function that calls `math.name(...arguments)` of the calculator's module for a list of arguments."""
-    page = new_page()
-    page.evaluate(IMPORT, FeatureMapCalculator._esm)
+    page = widget_module(FeatureMapCalculator)
     return lambda name, calls: page.evaluate(
         "([name, calls]) => calls.map((call) => math[name](...call))", [name, calls]
     )
