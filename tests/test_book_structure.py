@@ -8,6 +8,7 @@ import pytest
 import yaml
 from nbval.plugin import find_comment_markers, find_metadata_tags
 
+from dltwice import widgets
 from dltwice.authoring.normalize import machine_traces
 from dltwice.authoring.source import STEM, read_source
 
@@ -56,6 +57,31 @@ def headings(stem):
     return re.findall(r"^## +(.+)$", text, flags=re.MULTILINE)
 
 
+def exercise_points(stem):
+    """The points that the headings of a chapter's exercises promise, in order."""
+    text = (ROOT / "solutions" / stem / f"{stem}.md").read_text(encoding="utf-8")
+    return [int(points) for points in re.findall(r"^## .*\((\d+) points?\)$", text, flags=re.MULTILINE)]
+
+
+def part_cells(stem, part):
+    """The cells of one part of a chapter's source, from its `##` heading to the next."""
+    found, inside = [], False
+    for cell in read_source(ROOT / "book" / f"{stem}.md", ROOT).notebook.cells:
+        if cell.cell_type == "markdown":
+            for piece in re.split(r"^(?=## )", cell.source, flags=re.MULTILINE):
+                if piece.startswith("## "):
+                    inside = re.match(rf"## {part}\b", piece) is not None
+                if inside and piece.strip():
+                    found.append(nbformat.v4.new_markdown_cell(piece))
+        elif inside:
+            found.append(cell)
+    return found
+
+
+def texts(cells):
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
 def code_cells(stem):
     notebook = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", 4)
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -96,6 +122,37 @@ class TestChapter:
             next((part for part in PARTS if re.match(rf"{part}\b", heading)), heading) for heading in found
         ]
         assert named == PARTS
+
+    def test_two_explorers_with_tasks_and_a_prediction(self, stem):
+        source = read_source(ROOT / "book" / f"{stem}.md", ROOT).notebook
+        code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
+        used = {name for name in widgets.__all__ if re.search(rf"\b{name}\(", code)}
+        assert "Predict" in used
+        assert len(used) >= 3
+        assert texts(source.cells).count("{dropdown} Answers") >= 2
+
+    def test_each_myth_is_met_by_a_cell(self, stem):
+        myths = part_cells(stem, "Myths")
+        titles = re.findall(r"^### (.+)$", texts(myths), flags=re.MULTILINE)
+        assert len(titles) >= 2
+        runs = [0]
+        for cell in myths:
+            runs += [0] * len(re.findall(r"^### ", cell.source, flags=re.MULTILINE))
+            runs[-1] += cell.cell_type == "code" and "assert" in cell.source.lower()
+        assert all(runs[1:]), dict(zip(titles, runs[1:], strict=True))
+
+    def test_questions_to_recall(self, stem):
+        assert texts(part_cells(stem, "Recall")).count("{dropdown}") >= 5
+
+    def test_exercises_are_named_with_their_points(self, stem):
+        text = texts(part_cells(stem, "Exercises"))
+        assert f"make grade CH={stem[:2]}" in text
+        rows = re.findall(r"^\|.*\| (\d+) \|$", text, flags=re.MULTILINE)
+        assert [int(points) for points in rows] == exercise_points(stem)
+        assert f"{sum(map(int, rows))} points" in text
+
+    def test_sources_are_cited(self, stem):
+        assert "{cite" in texts(part_cells(stem, "Sources"))
 
     def test_every_cell_was_executed(self, stem):
         cells = [cell for cell in code_cells(stem) if cell.source.strip()]

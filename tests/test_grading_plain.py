@@ -8,12 +8,13 @@ import textwrap
 
 import numpy as np
 import pytest
+from chapter_exercises import ROOT, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltwice.grading import names, plain
 from dltwice.grading.calm import is_calm
-from dltwice.grading.notebook import Cell, load_master
+from dltwice.grading.notebook import Cell
 from dltwice.grading.plain import objection
 
 EXERCISE = """
@@ -378,10 +379,9 @@ def test_a_library_that_is_not_loaded_here_is_not_trusted():
     assert json.loads(done.stdout) == [False, False, False, True]
 
 
-def test_solutions_are_calm_and_plain_where_they_have_to_be(given_names):
-    from test_grading_04_convolution import MASTER
-
-    master = load_master(MASTER)
+@pytest.mark.parametrize("stem", [path.name for path in sorted((ROOT / "solutions").iterdir())])
+def test_solutions_are_calm_and_plain_where_they_have_to_be(stem, given_names):
+    master = read(stem).questions
     setups = [cell.source for cell in master.cells if cell.kind == "setup"]
     assert is_calm([master.answer(name).source for name in master.questions], setups)
     checked = 0
@@ -389,7 +389,7 @@ def test_solutions_are_calm_and_plain_where_they_have_to_be(given_names):
         if any(f"check_numpy_only({name})" in test.source for test in master.tests(name)):
             assert objection(name, [master.answer(name).source], given_names) is None
             checked += 1
-    assert checked >= 3
+    assert checked >= 1
 
 
 def test_the_lists_hold_what_they_are_for():

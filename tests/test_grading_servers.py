@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from chapter_exercises import read as read_exercises
 from grading_tools import REQUIRED, Wire, descendants, is_alive, needs_sandbox, wait_until
 from test_grading import GOOD, HALF, MASTER, cell, heading, notebook
-from test_grading_04_convolution import EXERCISE, QUESTIONS, WRONG, submission
-from test_grading_04_convolution import MASTER as CONVOLUTION
+from test_grading_04_convolution import WRONG
 
 from dltwice.grading import (
     GradeResult,
@@ -37,6 +37,7 @@ from dltwice.grading.remote import Link
 from dltwice.grading.servers import ForkServer, StayingServer
 
 ROOT = Path(__file__).parents[1]
+CONVOLUTION = read_exercises("04_convolution")
 WHY_NOT, MAKE_SERVER = sandbox.why_not, pool._server
 NO_SANDBOX = "There is none in this test."
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
@@ -81,9 +82,9 @@ def earned(result: GradeResult) -> list[float]:
 class TestTheSameEverywhere:
     seen: dict[str, GradeResult] = {}  # noqa: RUF012
 
-    @pytest.mark.parametrize(("data", "points"), [(CONVOLUTION, 27), (EXERCISE, 0)])
+    @pytest.mark.parametrize(("data", "points"), [(CONVOLUTION.master, 27), (CONVOLUTION.exercise, 0)])
     def test_solution_and_untouched_exercise(self, mode, data, points):
-        result = grade_one(data, QUESTIONS)
+        result = grade_one(data, CONVOLUTION.questions)
         assert result.earned == points
         assert result.sandboxed == (mode == "sandbox")
         assert self.seen.setdefault(str(points), result) == result
@@ -91,7 +92,9 @@ class TestTheSameEverywhere:
     def test_wrong_answers(self, mode):
         wrong = {answer.question: answer for answer in reversed(WRONG)}  # the first one to every question
         assert len(wrong) >= 8
-        result = grade_one(submission({name: answer.source() for name, answer in wrong.items()}), QUESTIONS)
+        questions = CONVOLUTION.questions
+        sources = {name: answer.source(questions) for name, answer in wrong.items()}
+        result = grade_one(CONVOLUTION.submission(sources), questions)
         got = {question.name: question.earned for question in result.questions if question.name in wrong}
         assert got == {name: answer.points for name, answer in wrong.items()}
         assert self.seen.setdefault("wrong", result) == result
