@@ -64,6 +64,7 @@ nbval: $(FULL_ENV)
 	$(PY) -m pytest --nbval --nbval-current-env -p dltwice.authoring.budget notebooks
 
 bench: $(FULL_ENV) ## time NumPy against PyTorch, and the grader against nbgrader, side by side
+	$(PY) benchmarks/bench_mlp.py
 	$(PY) benchmarks/bench_conv.py
 	$(PY) benchmarks/bench_grading.py
 

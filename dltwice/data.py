@@ -1,9 +1,10 @@
 """The data sets of the book. All of them come with the installed packages: nothing is downloaded."""
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.datasets import load_digits, load_sample_image
+from sklearn.datasets import load_digits, load_iris, load_sample_image
 from sklearn.model_selection import train_test_split
 
 
@@ -14,6 +15,84 @@ class Split(NamedTuple):
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+
+
+class Examples(NamedTuple):
+    """Inputs `x`, one row each, and their labels `y`."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+XOR: Examples
+"""Exclusive or: x is (4, 2), float64, all pairs of 0 and 1; y is (4,), 1 where just one of the two is 1."""
+
+
+def __getattr__(name: str) -> Examples:
+    """Make `XOR` anew each time, so that nobody gets arrays that someone else has changed."""
+    if name != "XOR":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return Examples(np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1, 0]))
+
+
+def iris_pair(
+    first: str = "setosa",
+    second: str = "versicolor",
+    features: Sequence[str] = ("petal length", "petal width"),
+) -> Examples:
+    """Two of the three iris species, 50 flowers each, measured in cm.
+
+    | array | shape |
+    |---|---|
+    | x | (100, number of features), float64 |
+    | y | (100,), 0 for the first species, 1 for the second; the first 50 are the first |
+
+    Args:
+        first: "setosa", "versicolor" or "virginica".
+        second: another one of them.
+        features: some of "sepal length", "sepal width", "petal length", "petal width".
+
+    Raises:
+        ValueError: an unknown species or feature, or the same species twice.
+
+    Source: scikit-learn, `load_iris`; Fisher, "The use of multiple measurements in taxonomic problems", 1936.
+    """
+    iris = load_iris()
+    names = [name.removesuffix(" (cm)") for name in iris.feature_names]
+    species = list(map(str, iris.target_names))
+    if first == second or not {first, second} <= set(species):
+        raise ValueError(f"first and second: expected two of {species}, got {first!r} and {second!r}")
+    features = [features] if isinstance(features, str) else list(features)
+    if not features or not set(features) <= set(names):
+        raise ValueError(f"features: expected some of {names}, got {features}")
+    columns = [names.index(feature) for feature in features]
+    rows = [np.flatnonzero(iris.target == species.index(name)) for name in (first, second)]
+    return Examples(iris.data[np.concatenate(rows)][:, columns], np.repeat([0, 1], 50))
+
+
+def minibatches(N: int, batch_size: int, *, epochs: int = 1, rng: Any) -> Iterator[np.ndarray]:
+    """Index arrays of mini-batches: in each epoch every number from 0 to N − 1 once, in a new random order.
+
+    Args:
+        N: number of examples.
+        batch_size: how many of them a batch has; the last batch of an epoch has the rest.
+        epochs: how many times to go through all of them.
+        rng: seed or generator of the order.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    for name, value in (("N", N), ("batch_size", batch_size), ("epochs", epochs)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    return _batches(N, batch_size, epochs, np.random.default_rng(rng))
+
+
+def _batches(N: int, batch_size: int, epochs: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    for _ in range(epochs):
+        order = rng.permutation(N)
+        for start in range(0, N, batch_size):
+            yield order[start : start + batch_size]
 
 
 def digits(dtype: type = np.float64, *, test_size: float = 0.25, seed: int = 0) -> Split:

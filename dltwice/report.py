@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +52,13 @@ class Report:
 
 
 def compare_all(
-    title: str, pairs: dict[str, tuple[np.ndarray, np.ndarray]], tol: float, other_name: str
+    title: str,
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
+    tol: float,
+    other_name: str,
+    rounding: Mapping[str, float],
 ) -> Report:
-    """Compare each pair (ours, other) and return the table.
+    """Compare each pair (ours, other) and return the table; differences up to `rounding[name]` are none.
 
     Raises:
         AssertionError: the first pair that differs, in the order given, and the names of all others that do.
@@ -61,7 +66,7 @@ def compare_all(
     rows, failures = [], {}
     for name, (ours, other) in pairs.items():
         try:
-            rows.append(compare_arrays(name, ours, other, tol, other_name))
+            rows.append(compare_arrays(name, ours, other, tol, other_name, rounding[name]))
         except AssertionError as error:
             failures[name] = str(error)
     if failures:
@@ -71,10 +76,13 @@ def compare_all(
     return Report(title, rows)
 
 
-def compare_arrays(name: str, ours: np.ndarray, other: np.ndarray, tol: float, other_name: str) -> Row:
-    """Compare two arrays entry by entry: |ours − other| ≤ tol · largest |other|.
+def compare_arrays(
+    name: str, ours: np.ndarray, other: np.ndarray, tol: float, other_name: str, rounding: float
+) -> Row:
+    """Compare two arrays entry by entry: |ours − other| ≤ tol · largest |other|, or ≤ rounding.
 
-    The scale is the array's, because an entry near 0 may be a sum of large terms that cancel.
+    The scale is the array's, because an entry near 0 may be a sum of large terms that cancel. In an array of
+    which all entries are such sums, as the gradient of a bias before batch norm, only `rounding` can judge.
 
     Raises:
         AssertionError: shapes or types differ, or entries do: names the worst, its index and both values.
@@ -84,7 +92,8 @@ def compare_arrays(name: str, ours: np.ndarray, other: np.ndarray, tol: float, o
     scale = float(np.abs(other[np.isfinite(other)]).max(initial=0)) or 1.0
     same = (ours == other) | (np.isnan(ours) & np.isnan(other))
     with np.errstate(invalid="ignore"):
-        differences = np.where(same, 0, np.abs(ours - other) / scale)
+        differences = np.abs(ours - other)
+        differences = np.where(same | (differences <= rounding), 0, differences / scale)
     differences = np.where(np.isnan(differences), math.inf, differences)
     worst = float(differences.max(initial=0))
     if worst > tol:

@@ -1,9 +1,11 @@
-"""Show the package's own source in a chapter, so that the book and the library cannot drift apart."""
+"""What chapters show of Python itself: the package's own source, and the messages of errors."""
 
 import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+
+WIDTH = 80  # characters of a printed line
 
 
 class Source:
@@ -20,7 +22,7 @@ class Source:
 
 
 def show_source(obj: Callable | type, *, docstring: bool = True) -> Source:
-    """The source of a function, method or class, as it stands in the package.
+    """The source of a function, method or class, as it stands in the package: book and library cannot drift.
 
     With `docstring=False` its docstring is left out.
 
@@ -40,3 +42,20 @@ def _without_docstring(text: str) -> str:
     lines = text.splitlines()
     doc = ast.parse(text).body[0].body[0]
     return "\n".join(lines[: doc.lineno - 1] + lines[doc.end_lineno :])
+
+
+def attempt(what: str, *calls: Callable[[], object]) -> None:
+    """Print `what`, and below it the error that each call raises, wrapped to the width of a page.
+
+    Raises:
+        AssertionError: a call raises neither `ValueError` nor `RuntimeError` (nor `TypeError`).
+    """
+    print(what)
+    for call in calls:
+        try:
+            call()
+        except (ValueError, RuntimeError, TypeError) as error:
+            text = f"{type(error).__name__}: {error}"
+            print(textwrap.fill(text, WIDTH, initial_indent="  - ", subsequent_indent="    "))
+        else:
+            raise AssertionError(f"{what}: expected an error, and none was raised")

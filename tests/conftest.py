@@ -1,11 +1,18 @@
 """The order of the tests, and a record of scores that is not the user's own."""
 
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
 BROWSER_TESTS = Path(__file__).parent / "book"
+
+
+def pytest_configure():
+    """Undo what a shell does to a job in the background: its programs ignore Ctrl-C, which tests send."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

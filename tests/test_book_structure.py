@@ -28,6 +28,7 @@ PARTS = [
     "Sources",
 ]
 COMPARED = 0.8  # of the cells with output
+WIDTH = 88  # characters of code that a page shows without scrolling
 
 
 def entries(node):
@@ -138,7 +139,9 @@ class TestChapter:
         runs = [0]
         for cell in myths:
             runs += [0] * len(re.findall(r"^### ", cell.source, flags=re.MULTILINE))
-            runs[-1] += cell.cell_type == "code" and "assert" in cell.source.lower()
+            runs[-1] += cell.cell_type == "code" and bool(
+                re.search(r"assert|attempt\(", cell.source, re.IGNORECASE)
+            )
         assert all(runs[1:]), dict(zip(titles, runs[1:], strict=True))
 
     def test_questions_to_recall(self, stem):
@@ -172,6 +175,15 @@ class TestChapter:
             cell.source: machine_traces(cell, [str(ROOT), str(Path.home())]) for cell in code_cells(stem)
         }
         assert not {source: trace for source, trace in traces.items() if trace}
+
+    def test_source_that_is_shown_fits_on_the_page(self, stem):
+        shown = [
+            line
+            for cell in code_cells(stem)
+            for output in cell.outputs
+            for line in output.get("data", {}).get("text/markdown", "").splitlines()
+        ]
+        assert not [line for line in shown if len(line) > WIDTH]
 
     def test_no_cell_shows_an_error_that_is_not_meant(self, stem):
         shown = [

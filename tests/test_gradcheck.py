@@ -1,5 +1,7 @@
 """gradcheck finds wrong gradients."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,56 @@ def test_layer_and_input_stay_as_they_are():
 def test_integer_input():
     with pytest.raises(ValueError, match="x must hold floats"):
         gradcheck(nn.ReLU(), np.arange(3))
+
+
+# -- training and evaluation -------------------------------------------------------------------------------
+ROWS = np.random.default_rng(1).standard_normal((5, 3))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(3), nn.Dropout(0.4, rng=0)], ids=repr)
+def test_layers_that_change_or_draw_in_training(layer, training):
+    before = layer.train(training).state_dict()
+    mask = copy.deepcopy(layer)(ROWS)
+    gradcheck(layer, ROWS)
+    for name, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+    np.testing.assert_array_equal(layer(ROWS), mask)  # the generator has not moved
+
+
+def test_finds_a_batch_norm_whose_statistics_are_constants():
+    class Constant(nn.BatchNorm1d):
+        def backward(self, dy):
+            x_hat, inv_std, axes, _ = self._recall()
+            self._save(x_hat, inv_std, axes, False)
+            return super().backward(dy)
+
+    gradcheck(Constant(3).eval(), ROWS)
+    with pytest.raises(AssertionError, match=r"gradient of input\["):
+        gradcheck(Constant(3), ROWS)
+
+
+def test_finds_a_mask_that_is_drawn_again_for_backward():
+    class DrawsAgain(nn.Dropout):
+        def backward(self, dy):
+            return self.forward(dy)
+
+    with pytest.raises(AssertionError, match=r"gradient of input\["):
+        gradcheck(DrawsAgain(0.5, rng=0), ROWS)
+
+
+def test_a_gradient_that_is_0_but_for_rounding():
+    """A bias before batch norm has no effect; its central differences are rounding errors."""
+
+    def network(linear):
+        return nn.Sequential(linear(3, 4, rng=0), nn.BatchNorm1d(4), nn.Tanh())
+
+    class WrongBias(nn.Linear):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.grads["bias"] += 1e-6
+            return dx
+
+    gradcheck(network(nn.Linear), ROWS)
+    with pytest.raises(AssertionError, match=r"gradient of 0.bias\["):
+        gradcheck(network(WrongBias), ROWS)

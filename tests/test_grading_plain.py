@@ -383,7 +383,8 @@ def test_a_library_that_is_not_loaded_here_is_not_trusted():
 def test_solutions_are_calm_and_plain_where_they_have_to_be(stem, given_names):
     master = read(stem).questions
     setups = [cell.source for cell in master.cells if cell.kind == "setup"]
-    assert is_calm([master.answer(name).source for name in master.questions], setups)
+    calm = is_calm([master.answer(name).source for name in master.questions], setups)
+    assert calm == (stem != "01_perceptron")  # its answer writes to a layer's weight
     checked = 0
     for name in master.questions:
         if any(f"check_numpy_only({name})" in test.source for test in master.tests(name)):

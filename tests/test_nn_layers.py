@@ -1,6 +1,5 @@
-"""Linear, ReLU, Flatten, Sequential, the losses, SGD, and the exchange of weights with PyTorch."""
+"""Linear, Flatten, Sequential, and the exchange of weights with PyTorch."""
 
-import math
 import subprocess
 import sys
 
@@ -30,20 +29,16 @@ def test_linear_equals_torch(lead, inputs, outputs, bias):
     assert repr(layer) == repr(twin)
 
 
-@drawn
-@given(shape=st.lists(sizes, min_size=1, max_size=4))
-def test_relu_equals_torch(shape):
-    compare(nn.ReLU(), torch.nn.ReLU(), normal(*shape))
-
-
-def test_relu_at_zero_and_beyond():
-    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan])
-    layer, leaf = nn.ReLU(), torch.tensor(x, requires_grad=True)
-    y = torch.relu(leaf)
-    dy = normal(5)
-    np.testing.assert_array_equal(layer(x), y.detach().numpy())
-    y.backward(torch.tensor(dy))
-    np.testing.assert_array_equal(layer.backward(dy)[:4], leaf.grad.numpy()[:4])
+def test_linear_equals_loops():
+    layer, x = nn.Linear(4, 3, dtype=np.float64, rng=0), normal(2, 5, 4)
+    y = layer(x)
+    for n in range(2):
+        for t in range(5):
+            for j in range(3):
+                z = layer.bias[j]
+                for i in range(4):
+                    z += x[n, t, i] * layer.weight[j, i]
+                assert y[n, t, j] == pytest.approx(z, rel=1e-12)
 
 
 @pytest.mark.parametrize("dims", [(), (0,), (1, 2), (2, -1), (-3, -2), (0, -1)])
@@ -52,40 +47,9 @@ def test_flatten_equals_torch(dims):
     assert repr(nn.Flatten(*dims)) == repr(torch.nn.Flatten(*dims))
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@drawn
-@given(N=sizes, C=sizes, seed=st.integers(0, 50), scale=st.sampled_from([1, 30, 1000]))
-def test_cross_entropy_equals_torch(reduction, N, C, seed, scale):
-    target = np.random.default_rng(seed).integers(0, C, N)
-    twins = nn.CrossEntropyLoss(reduction=reduction), torch.nn.CrossEntropyLoss(reduction=reduction)
-    compare(*twins, scale * normal(N, C, seed=seed), target=target)
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 4, 4)])
-def test_mse_equals_torch(reduction, shape):
-    twins = nn.MSELoss(reduction=reduction), torch.nn.MSELoss(reduction=reduction)
-    compare(*twins, normal(*shape), target=normal(*shape, seed=1))
-
-
-def test_loss_does_not_overflow():
-    loss = nn.CrossEntropyLoss()
-    with np.errstate(all="raise", under="ignore"):
-        assert loss(np.array([[1000.0, 0.0]]), [0]) == 0
-        assert loss(np.array([[1000.0, 0.0]]), [1]) == 1000
-    np.testing.assert_array_equal(loss.backward(), [[1, -1]])
-
-
-def test_loss_of_equal_logits_is_the_logarithm_of_the_classes():
-    assert nn.CrossEntropyLoss()(np.zeros((5, 10)), np.arange(5)) == pytest.approx(math.log(10))
-
-
 def test_central_differences():
     gradcheck(nn.Linear(4, 3, rng=0), normal(2, 5, 4))
-    gradcheck(nn.ReLU(), normal(4, 5))
     gradcheck(nn.Flatten(), normal(2, 3, 4))
-    gradcheck(nn.CrossEntropyLoss(), normal(4, 3), target=[0, 2, 1, 1])
-    gradcheck(nn.MSELoss(), normal(4, 3), target=normal(4, 3, seed=1))
     gradcheck(network(nn, rng=0), normal(2, 3, 6, 6))
 
 
@@ -156,6 +120,16 @@ def test_state_dict_that_does_not_fit():
         copy_weights(layer, torch.nn.Linear(2, 4))
 
 
+def test_training_mode():
+    net = network(nn)
+    assert net.training is True
+    assert net.eval() is net
+    assert [layer.training for layer in (net, net[0], net[2], net[2][1])] == [False] * 4
+    assert net.train().train(False).training is False
+    assert net.train()[2][1].training is True
+    assert nn.Sequential().eval().training is False
+
+
 def test_parameters_are_attributes():
     layer = nn.Linear(2, 3, rng=0)
     layer.weight = np.arange(6).reshape(3, 2)
@@ -169,6 +143,7 @@ def test_parameters_are_attributes():
 
 
 def test_training_equals_torch():
+    torch.manual_seed(0)
     ours, theirs = network(nn), network(torch.nn).double()
     ours.load_state_dict(theirs.state_dict())
     x, target = normal(8, 3, 6, 6), np.random.default_rng(0).integers(0, 3, 8)
@@ -187,40 +162,13 @@ def test_training_equals_torch():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_optimizer_follows_weights_that_are_loaded_later():
-    layer = nn.Linear(2, 2, bias=False, rng=0)
-    steps = optim.SGD(layer.parameters(), lr=1.0)
-    steps.step()  # nothing to do before the first backward
-    layer.load_state_dict({"weight": np.zeros((2, 2))})
-    layer(np.eye(2))
-    layer.backward(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    steps.step()
-    np.testing.assert_array_equal(layer.weight, [[-1, -3], [-2, -4]])
-    steps.zero_grad()
-    assert layer.grads == {}
-
-
 WRONG = [
     (lambda: nn.Linear(0, 1), "in_features must be at least 1"),
     (lambda: nn.Linear(3, 1)(np.zeros((2, 4))), r"in_features=3 values on its last axis, got shape \(2, 4\)"),
     (lambda: nn.Linear(3, 1)(np.zeros((2, 3), int)), "x must hold floats"),
     (lambda: nn.Linear(3, 1).backward(np.zeros((2, 1))), "backward was called before forward"),
-    (lambda: nn.ReLU(inplace=True), "inplace must be False"),
     (lambda: nn.Flatten()(np.zeros(3)), r"must be axes of x in this order, got shape \(3,\)"),
     (lambda: nn.Sequential(nn.ReLU(), nn.ReLU), "got type at position 1"),
-    (lambda: nn.CrossEntropyLoss(reduction="none"), "reduction must be"),
-    (lambda: nn.CrossEntropyLoss()(np.zeros(3), [0]), r"input must have shape \(N, C\)"),
-    (lambda: nn.CrossEntropyLoss()(np.zeros((2, 3)), [0]), "target must hold 2 classes"),
-    (lambda: nn.CrossEntropyLoss()(np.zeros((2, 3)), [0.0, 1.0]), "not one-hot rows"),
-    (
-        lambda: nn.CrossEntropyLoss()(np.zeros((2, 3)), [1, 3]),
-        "target must be in 0…2, got values from 1 to 3",
-    ),
-    (lambda: nn.CrossEntropyLoss()(np.zeros((2, 3)), [-1, 0]), "target must be in 0…2"),
-    (lambda: nn.MSELoss()(np.zeros((2, 3)), np.zeros(2)), "target must have the shape of input"),
-    (lambda: nn.MSELoss().backward(), "backward was called before forward"),
-    (lambda: optim.SGD([]), "params is empty"),
-    (lambda: optim.SGD(nn.Linear(1, 1).parameters(), lr=-1), "lr must be 0 or more"),
 ]
 
 
@@ -231,7 +179,8 @@ def test_errors(call, message):
 
 
 def test_import_needs_only_numpy():
-    code = "import sys, dltwice.nn, dltwice.optim; sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
+    others = "{'torch', 'matplotlib', 'scipy', 'sklearn'}"
+    code = f"import sys, dltwice.nn, dltwice.optim; sys.exit(bool({others} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

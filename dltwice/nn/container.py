@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .module import Module, Parameter
+from .module import Buffer, Module, Parameter
 
 
 class Sequential(Module):
@@ -44,7 +44,16 @@ class Sequential(Module):
     def grads(self) -> dict[str, np.ndarray]:
         """All gradients of the last `backward` under their full names."""
         pairs = self.named_parameters()
-        return {name: parameter.grad for name, parameter in pairs if parameter.grad is not None}
+        return {
+            name: parameter.grad
+            for name, parameter in pairs
+            if parameter.grad is not None
+        }
+
+    @property
+    def buffers(self) -> dict[str, np.ndarray]:
+        """All buffers under their full names."""
+        return {name: buffer.data for name, buffer in self.named_buffers()}
 
     def forward(self, x: ArrayLike) -> np.ndarray:
         """Send `x` through all layers."""
@@ -64,6 +73,25 @@ class Sequential(Module):
             for name, parameter in layer.named_parameters():
                 yield f"{position}.{name}", parameter
 
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Yield (name, buffer) of all layers, the names beginning with the layer's position."""
+        for position, layer in enumerate(self.layers):
+            for name, buffer in layer.named_buffers():
+                yield f"{position}.{name}", buffer
+
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Yield what `state_dict` holds, layer by layer, the names beginning with the layer's position."""
+        for position, layer in enumerate(self.layers):
+            for name, entry in layer.named_state():
+                yield f"{position}.{name}", entry
+
+    def train(self, mode: bool = True) -> Sequential:
+        """Set `training` of all layers, and return the network."""
+        for layer in self.layers:
+            layer.train(mode)
+        super().train(mode)
+        return self
+
     def __len__(self) -> int:
         return len(self.layers)
 
@@ -74,6 +102,8 @@ class Sequential(Module):
         return self.layers[index]
 
     def __repr__(self) -> str:
-        lines = [f"({position}): {layer!r}" for position, layer in enumerate(self.layers)]
+        lines = [
+            f"({position}): {layer!r}" for position, layer in enumerate(self.layers)
+        ]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"Sequential(\n  {body}\n)" if lines else "Sequential()"

@@ -63,8 +63,20 @@ class Conv2d(ConvBase):
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
-        self.padding = padding if isinstance(padding, str) else sizes("padding", padding, self.axes, 0)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            dilation,
+            groups,
+            padding_mode,
+        )
+        self.padding = (
+            padding
+            if isinstance(padding, str)
+            else sizes("padding", padding, self.axes, 0)
+        )
         self._pads = self._resolve_padding()
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self._init_params(shape, bias, dtype, rng)
@@ -74,17 +86,24 @@ class Conv2d(ConvBase):
         x, batched = self._check(x)
         padded = pad(x, self._pads)
         size = self._output_size(padded.shape[2:])
-        blocks = unfold(padded, self.groups, self.kernel_size, self.stride, self.dilation)
+        blocks = unfold(
+            padded, self.groups, self.kernel_size, self.stride, self.dilation
+        )
         weights = self._weight_blocks(len(blocks), x.dtype)
         y = weights[0] @ blocks[0]  # (N, G, F/G, H_out·W_out)
         for weight, columns in zip(weights[1:], blocks[1:], strict=True):
             y += weight @ columns
-        y = self._add_bias(y.reshape(len(x), self.out_channels, *size))  # (N, F, H_out, W_out)
+        y = self._add_bias(
+            y.reshape(len(x), self.out_channels, *size)
+        )  # (N, F, H_out, W_out)
         self._save(blocks, padded.shape[2:], y.shape, batched)
         return y if batched else y[0]
 
     def backward(self, dy: ArrayLike) -> np.ndarray:
-        """Fill dW = Σₙ dy columnsᵀ and db = Σ dy; return dx: every dy lays its kernel back onto the input."""
+        """Fill dW = Σₙ dy columnsᵀ and db = Σ dy; return dx.
+
+        For dx, every dy lays its kernel back onto the input.
+        """
         blocks, padded_size, y_shape, batched = self._recall()
         dy = check_gradient(dy, y_shape[not batched :], blocks[0].dtype)
         (N, F, *size), G = y_shape, self.groups
@@ -92,12 +111,16 @@ class Conv2d(ConvBase):
         transposed = rows.swapaxes(-1, -2)  # (N, G, H_out·W_out, F/G)
         if len(blocks) > 1:
             transposed = np.ascontiguousarray(transposed)  # it is read once per block
-        dweights = [(columns @ transposed).sum(axis=0) for columns in blocks]  # (G, C/G·K·K, F/G)
+        dweights = [
+            (columns @ transposed).sum(axis=0) for columns in blocks
+        ]  # (G, C/G·K·K, F/G)
         self.grads["weight"] = self._join_blocks(dweights)
         if self.bias is not None:
             self.grads["bias"] = rows.sum(axis=0).sum(axis=-1).reshape(F)
         dy = rows.reshape(N, G, F // G, *size)
-        dpadded = spread(dy, self._weight(dy.dtype), padded_size, self.stride, self.dilation)
+        dpadded = spread(
+            dy, self._weight(dy.dtype), padded_size, self.stride, self.dilation
+        )
         dx = crop(dpadded, self._pads)  # (N, C, H, W)
         return dx if batched else dx[0]
 
@@ -111,7 +134,9 @@ class Conv2d(ConvBase):
     def _join_blocks(self, dweights: list[np.ndarray]) -> np.ndarray:
         """Undo `_weight_blocks` for gradients of shape (G, C/G·K·K/count, F/G)."""
         (G, _, F), C = dweights[0].shape, self.in_channels // self.groups
-        joined = np.stack(dweights).reshape(len(dweights), G, C, -1, F)  # (count, G, C/G, taps, F/G)
+        joined = np.stack(dweights).reshape(
+            len(dweights), G, C, -1, F
+        )  # (count, G, C/G, taps, F/G)
         return joined.transpose(1, 4, 2, 0, 3).reshape(self.weight.shape)
 
     def _resolve_padding(self) -> Pads:
@@ -123,14 +148,21 @@ class Conv2d(ConvBase):
                 raise ValueError(
                     f'padding="same" needs stride 1, got stride={self.stride}: give the padding as a number'
                 )
-            totals = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            totals = [
+                d * (k - 1)
+                for k, d in zip(self.kernel_size, self.dilation, strict=True)
+            ]
             return tuple((total // 2, total - total // 2) for total in totals)
         if isinstance(self.padding, str):
-            raise ValueError(f'padding must be a number, a tuple, "same" or "valid", got {self.padding!r}')
+            raise ValueError(
+                f'padding must be a number, a tuple, "same" or "valid", got {self.padding!r}'
+            )
         return tuple((p, p) for p in self.padding)
 
     def _output_size(self, padded_size: tuple[int, ...]) -> tuple[int, ...]:
-        settings = zip(padded_size, self.kernel_size, self.stride, self.dilation, strict=True)
+        settings = zip(
+            padded_size, self.kernel_size, self.stride, self.dilation, strict=True
+        )
         try:
             return tuple(conv_output_size(n, k, s, 0, d) for n, k, s, d in settings)
         except ValueError as error:
@@ -195,10 +227,20 @@ class ConvTranspose2d(ConvBase):
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            dilation,
+            groups,
+            padding_mode,
+        )
         self.padding = sizes("padding", padding, self.axes, 0)
         self.output_padding = sizes("output_padding", output_padding, self.axes, 0)
-        for extra, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
+        for extra, s, d in zip(
+            self.output_padding, self.stride, self.dilation, strict=True
+        ):
             if extra >= max(s, d):
                 raise ValueError(
                     f"output_padding must be smaller than stride or dilation, got {self.output_padding} "
@@ -212,7 +254,9 @@ class ConvTranspose2d(ConvBase):
         x, batched = self._check(x)
         (N, C, *size), G = x.shape, self.groups
         groups, full_size = x.reshape(N, G, C // G, *size), self._full_size(size)
-        full = spread(groups, self._weight(x.dtype), full_size, self.stride, self.dilation)
+        full = spread(
+            groups, self._weight(x.dtype), full_size, self.stride, self.dilation
+        )
         y = self._add_bias(crop(full, self._pads))  # (N, F, H_out, W_out)
         self._save(x, y.shape, batched)
         return y if batched else y[0]
@@ -222,10 +266,14 @@ class ConvTranspose2d(ConvBase):
         x, y_shape, batched = self._recall()
         dy = check_gradient(dy, y_shape[not batched :], x.dtype).reshape(y_shape)
         (N, C, *size), G = x.shape, self.groups
-        view = windows(pad(dy, self._pads), self.kernel_size, self.stride, self.dilation)
+        view = windows(
+            pad(dy, self._pads), self.kernel_size, self.stride, self.dilation
+        )
         view = view[(..., *map(slice, size))]  # (N, F, K, K, H, W)
         weight = self._weight(x.dtype).reshape(G, C // G, -1)  # (G, C/G, F/G·K·K)
-        columns = view.reshape(N, G, weight.shape[-1], prod(size))  # (N, G, F/G·K·K, H·W)
+        columns = view.reshape(
+            N, G, weight.shape[-1], prod(size)
+        )  # (N, G, F/G·K·K, H·W)
         rows = x.reshape(N, G, C // G, prod(size)).swapaxes(-1, -2)  # (N, G, H·W, C/G)
         dweight = (columns @ rows).sum(axis=0)  # (G, F/G·K·K, C/G)
         self.grads["weight"] = dweight.swapaxes(-1, -2).reshape(self.weight.shape)
@@ -240,8 +288,17 @@ class ConvTranspose2d(ConvBase):
 
     def _full_size(self, size: list[int]) -> tuple[int, ...]:
         """Return the output's size before the padding is cut off."""
-        settings = zip(size, self.stride, self.dilation, self.kernel_size, self.output_padding, strict=True)
-        full = tuple((n - 1) * s + d * (k - 1) + extra + 1 for n, s, d, k, extra in settings)
+        settings = zip(
+            size,
+            self.stride,
+            self.dilation,
+            self.kernel_size,
+            self.output_padding,
+            strict=True,
+        )
+        full = tuple(
+            (n - 1) * s + d * (k - 1) + extra + 1 for n, s, d, k, extra in settings
+        )
         if any(n <= 2 * p for n, p in zip(full, self.padding, strict=True)):
             raise ValueError(
                 f"padding must leave something of the output of {full} cells, got {self.padding}: "

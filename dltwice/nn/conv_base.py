@@ -40,9 +40,13 @@ class ConvBase(Module):
                     "choose a divisor of both in_channels and out_channels"
                 )
         if padding_mode != "zeros":
-            raise ValueError(f'padding_mode must be "zeros", got {padding_mode!r}: pad the input yourself')
+            raise ValueError(
+                f'padding_mode must be "zeros", got {padding_mode!r}: pad the input yourself'
+            )
 
-    def _init_params(self, shape: tuple[int, ...], bias: bool, dtype: DTypeLike, rng: Any) -> None:
+    def _init_params(
+        self, shape: tuple[int, ...], bias: bool, dtype: DTypeLike, rng: Any
+    ) -> None:
         rng, fan_in = np.random.default_rng(rng), prod(shape[1:])
         self.params["weight"] = uniform(rng, fan_in, shape, dtype)
         if bias:
@@ -72,7 +76,9 @@ class ConvBase(Module):
     def _weight(self, dtype: DTypeLike) -> np.ndarray:
         """Return the weight in groups, (G, rows/G, …), in the type of the computation."""
         weight = self.weight.astype(dtype, copy=False)
-        return weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
+        return weight.reshape(
+            self.groups, len(weight) // self.groups, *weight.shape[1:]
+        )
 
     def _add_bias(self, y: np.ndarray) -> np.ndarray:
         if self.bias is not None:

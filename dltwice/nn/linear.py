@@ -44,11 +44,16 @@ class Linear(Module):
         rng: Any = None,
     ) -> None:
         super().__init__()
-        for name, size in (("in_features", in_features), ("out_features", out_features)):
+        for name, size in (
+            ("in_features", in_features),
+            ("out_features", out_features),
+        ):
             sizes(name, size, 1, 1)
         rng = np.random.default_rng(rng)
         self.in_features, self.out_features = in_features, out_features
-        self.params["weight"] = uniform(rng, in_features, (out_features, in_features), dtype)
+        self.params["weight"] = uniform(
+            rng, in_features, (out_features, in_features), dtype
+        )
         if bias:
             self.params["bias"] = uniform(rng, in_features, (out_features,), dtype)
         else:
@@ -59,8 +64,8 @@ class Linear(Module):
         x = check_input(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ValueError(
-                f"x must have in_features={self.in_features} values on its last axis, got shape {x.shape}: "
-                "flatten it first, or build Linear with that size"
+                f"x must have in_features={self.in_features} values on its last axis, "
+                f"got shape {x.shape}: flatten it first, or build Linear with that size"
             )
         self._save(x)
         y = x @ self.weight.T.astype(x.dtype, copy=False)
@@ -69,7 +74,10 @@ class Linear(Module):
         return y
 
     def backward(self, dy: ArrayLike) -> np.ndarray:
-        """Fill dW = dyᵀ x and db = Σ dy, both summed over all leading axes, and return dx = dy W."""
+        """Fill dW = dyᵀ x and db = Σ dy; return dx = dy W.
+
+        Both sums run over all leading axes.
+        """
         (x,) = self._recall()
         dy = check_gradient(dy, (*x.shape[:-1], self.out_features), x.dtype)
         rows = dy.reshape(-1, self.out_features)
@@ -100,13 +108,17 @@ class Flatten(Module):
     def forward(self, x: ArrayLike) -> np.ndarray:
         """Return `x` with the axes merged, for instance (N, C, H, W) as (N, C·H·W)."""
         x = check_input(x)
-        start, end = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        start, end = (
+            dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim)
+        )
         if not 0 <= start <= end < x.ndim:
             raise ValueError(
                 f"start_dim={self.start_dim} and end_dim={self.end_dim} must be axes of x in this order, "
                 f"got shape {x.shape}: give x a batch axis, or choose other axes"
             )
-        y = x.reshape(*x.shape[:start], prod(x.shape[start : end + 1]), *x.shape[end + 1 :])
+        y = x.reshape(
+            *x.shape[:start], prod(x.shape[start : end + 1]), *x.shape[end + 1 :]
+        )
         self._save(x.shape, y.shape, x.dtype)
         return y
 

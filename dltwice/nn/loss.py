@@ -50,15 +50,43 @@ class MSELoss(Loss):
 
     def forward(self, input: ArrayLike, target: ArrayLike) -> float:
         """Return the loss, a Python float."""
-        input, target = check_input(input, "input"), to_array(target)
-        if target.shape != input.shape:
-            raise ValueError(
-                f"target must have the shape of input, {input.shape}, got {target.shape}: reshape one of them"
-            )
-        difference = input - target.astype(input.dtype, copy=False)
+        input, target = _same_shape(input, target)
+        difference = input - target
         scale = self._scale(difference.size)
         self._save(2 * scale * difference)
         return float(np.sum(difference * difference)) * scale
+
+
+class BCEWithLogitsLoss(Loss):
+    """Mean (or sum) over all elements of −t log σ(z) − (1 − t) log(1 − σ(z)), for logits z.
+
+    It is computed as max(z, 0) − z t + log(1 + exp(−|z|)), the same number: the exponential is at most 1.
+
+    | array  | shape      | values                                 |
+    |--------|------------|----------------------------------------|
+    | input  | any        | logits: no sigmoid before it           |
+    | target | as `input` | probabilities from 0 to 1, or classes 0 and 1 |
+
+    Raises:
+        ValueError: the shapes differ (nothing is broadcast); targets out of range; integer input.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
+    """
+
+    def forward(self, input: ArrayLike, target: ArrayLike) -> float:
+        """Return the loss, a Python float."""
+        z, t = _same_shape(input, target)
+        if t.size and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(
+                f"target must be from 0 to 1, got values from {t.min()} to {t.max()}: "
+                "name the two classes 0 and 1"
+            )
+        small = np.exp(-np.abs(z))
+        losses = np.maximum(z, 0) - z * t + np.log1p(small)
+        sigmoid = np.where(z >= 0, 1, small) / (1 + small)
+        scale = self._scale(z.size)
+        self._save(scale * (sigmoid - t).astype(z.dtype, copy=False))
+        return float(losses.sum()) * scale
 
 
 class CrossEntropyLoss(Loss):
@@ -94,8 +122,12 @@ class CrossEntropyLoss(Loss):
     @staticmethod
     def _check(input: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if input.ndim != 2:
-            raise ValueError(f"input must have shape (N, C), one row of logits each, got {input.shape}")
-        if target.shape != input.shape[:1] or not np.issubdtype(target.dtype, np.integer):
+            raise ValueError(
+                f"input must have shape (N, C), one row of logits each, got {input.shape}"
+            )
+        if target.shape != input.shape[:1] or not np.issubdtype(
+            target.dtype, np.integer
+        ):
             raise ValueError(
                 f"target must hold {len(input)} classes as integers, got shape {target.shape} of "
                 f"{target.dtype}: pass class numbers, not one-hot rows"
@@ -107,3 +139,17 @@ class CrossEntropyLoss(Loss):
                 "number the classes from 0"
             )
         return input, target
+
+
+def _same_shape(input: ArrayLike, target: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return input and target as arrays of one floating type.
+
+    Raises:
+        ValueError: the shapes differ; integer input.
+    """
+    input, target = check_input(input, "input"), to_array(target)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"target must have the shape of input, {input.shape}, got {target.shape}: reshape one of them"
+        )
+    return input, target.astype(input.dtype, copy=False)

@@ -31,22 +31,40 @@ class Parameter:
         return self.module.grads.get(self.name)
 
 
+@dataclass(frozen=True)
+class Buffer:
+    """One array of a layer's state that is not learned, for instance a running mean."""
+
+    module: Module
+    name: str
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values, the layer's own array."""
+        return self.module.buffers[self.name]
+
+
 class Module:
     """A layer with a `forward(x)` and a `backward(dy)` written by hand.
 
     - `layer.params["weight"]`, also `layer.weight`: the parameters, named and shaped as in `torch.nn`.
     - `layer.grads["weight"]`: their gradients. Every `backward` replaces them (PyTorch adds to them).
+    - `layer.buffers["running_mean"]`, also `layer.running_mean`: state that is not learned.
+    - `layer.training`: whether dropout and batch norm train; `train()` and `eval()` set it.
     - `layer(x)` is `layer.forward(x)`.
 
     Layers compute in the type of their input, float32 or float64, and never modify it. Between `forward` and
-    `backward` the caller must not modify it either: some layers keep the input itself, not a copy.
+    `backward` the caller must not modify input or output either: some layers keep the array itself, no copy.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
 
+    training = True
+
     def __init__(self) -> None:
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
+        self.buffers: dict[str, np.ndarray] = {}
         self._saved: Any = None
 
     def __call__(self, *args: ArrayLike) -> np.ndarray:
@@ -70,34 +88,53 @@ class Module:
         """Return all parameters: what an optimizer takes."""
         return [parameter for _, parameter in self.named_parameters()]
 
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Yield (name, buffer) of this layer and all layers inside it, in PyTorch's order."""
+        for name in self.buffers:
+            yield name, Buffer(self, name)
+
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Yield what `state_dict` holds, in PyTorch's order: each layer's parameters, then its buffers."""
+        yield from self.named_parameters()
+        yield from self.named_buffers()
+
+    def train(self, mode: bool = True) -> Module:
+        """Set `training` here and in all layers inside, and return the layer."""
+        self.training = bool(mode)
+        return self
+
+    def eval(self) -> Module:
+        """Set `training` to False here and in all layers inside, and return the layer."""
+        return self.train(False)
+
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Return a copy of all parameters under PyTorch's names."""
-        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+        """Return a copy of all parameters and buffers under PyTorch's names."""
+        return {name: entry.data.copy() for name, entry in self.named_state()}
 
     def load_state_dict(self, state_dict: Mapping[str, ArrayLike]) -> None:
-        """Copy the values of `state_dict` (arrays or torch tensors) into the parameters.
+        """Copy the values of `state_dict` (arrays or torch tensors) into the parameters and buffers.
 
-        The parameters take the floating type of what is loaded, so nothing is rounded.
+        They take the floating type of what is loaded, so nothing is rounded; a count stays an integer.
 
         Raises:
             ValueError: names are missing or unknown, or a shape differs. Nothing is loaded then.
         """
-        own = dict(self.named_parameters())
+        own = dict(self.named_state())
         arrays = {name: to_array(value) for name, value in state_dict.items()}
         problems = [f"missing {name!r}" for name in own.keys() - arrays.keys()]
         problems += [f"unknown {name!r}" for name in arrays.keys() - own.keys()]
         problems += [
-            f"{name!r} must have shape {parameter.data.shape}, got {arrays[name].shape}"
-            for name, parameter in own.items()
-            if name in arrays and arrays[name].shape != parameter.data.shape
+            f"{name!r} must have shape {entry.data.shape}, got {arrays[name].shape}"
+            for name, entry in own.items()
+            if name in arrays and arrays[name].shape != entry.data.shape
         ]
         if problems:
             raise ValueError(
                 f"state_dict does not fit {type(self).__name__}: {'; '.join(sorted(problems))}. "
                 f"Expected the names {list(own)}; build both layers with the same settings."
             )
-        for name, parameter in own.items():
-            setattr(parameter.module, parameter.name, arrays[name])
+        for name, entry in own.items():
+            setattr(entry.module, entry.name, arrays[name])
 
     def extra_repr(self) -> str:
         """Return the settings between the brackets of `repr(layer)`."""
@@ -107,21 +144,23 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __getattr__(self, name: str) -> np.ndarray:
-        if name in (params := self.__dict__.get("params", {})):
-            return params[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        for store in ("params", "buffers"):
+            if name in (values := self.__dict__.get(store, {})):
+                return values[name]
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in (params := self.__dict__.get("params", {})):
-            if name == "bias" and value is not None:
-                raise ValueError("bias: this layer was built without one; build it with bias=True")
-            return super().__setattr__(name, value)
-        value = to_array(value)
-        if value.shape != params[name].shape:
-            raise ValueError(f"{name} must have shape {params[name].shape}, got {value.shape}")
-        floating = np.issubdtype(value.dtype, np.floating)
-        params[name] = np.array(value, dtype=value.dtype if floating else params[name].dtype)
-        return None
+        for store in ("params", "buffers"):
+            if name in (values := self.__dict__.get(store, {})):
+                values[name] = _replacement(name, values[name], value)
+                return
+        if name == "bias" and value is not None:
+            raise ValueError(
+                "bias: this layer was built without one; build it with bias=True (batch norm: affine=True)"
+            )
+        super().__setattr__(name, value)
 
     def _save(self, *values: Any) -> None:
         """Keep values for `backward`."""
@@ -135,6 +174,26 @@ class Module:
                 "then layer.backward(dy)"
             )
         return self._saved
+
+
+def _replacement(name: str, old: np.ndarray, value: ArrayLike) -> np.ndarray:
+    """Return a copy of `value` that may take the place of `old`: same shape, floats of any size for floats.
+
+    Raises:
+        ValueError: the shape differs.
+    """
+    value = to_array(value)
+    if value.shape != old.shape:
+        raise ValueError(f"{name} must have shape {old.shape}, got {value.shape}")
+    floats = all(np.issubdtype(array.dtype, np.floating) for array in (old, value))
+    return np.array(value, dtype=value.dtype if floats else old.dtype)
+
+
+def convert(layer: Module, dtype: DTypeLike) -> None:
+    """Give all parameters and floating buffers of `layer` this floating type."""
+    for _, entry in layer.named_state():
+        if np.issubdtype(entry.data.dtype, np.floating):
+            setattr(entry.module, entry.name, entry.data.astype(dtype))
 
 
 def to_array(value: ArrayLike) -> np.ndarray:
@@ -157,7 +216,9 @@ def check_input(x: ArrayLike, name: str = "x") -> np.ndarray:
     return x
 
 
-def check_gradient(dy: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+def check_gradient(
+    dy: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike
+) -> np.ndarray:
     """Return the upstream gradient as an array of `dtype`.
 
     Raises:
@@ -172,7 +233,9 @@ def check_gradient(dy: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> n
     return dy.astype(dtype, copy=False)
 
 
-def uniform(rng: Any, fan_in: int, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+def uniform(
+    rng: Any, fan_in: int, shape: tuple[int, ...], dtype: DTypeLike
+) -> np.ndarray:
     """Draw a parameter as PyTorch does by default: uniform in ±1/√fan_in."""
     bound = 1 / max(fan_in, 1) ** 0.5
     return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
@@ -188,7 +251,11 @@ def sizes(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
         )
     for number in values:
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise ValueError(f"{name} must be an integer{' or a tuple' * (count > 1)}, got {value!r}")
+            raise ValueError(
+                f"{name} must be an integer{' or a tuple' * (count > 1)}, got {value!r}"
+            )
         if number < least:
-            raise ValueError(f"{name} must be at least {least}, got {value!r}: write {name}={least} or more")
+            raise ValueError(
+                f"{name} must be at least {least}, got {value!r}: write {name}={least} or more"
+            )
     return tuple(int(number) for number in values)

@@ -7,11 +7,25 @@ Each widget is three files side by side, ``conv_explorer.py``, ``.js`` and ``.cs
 from importlib import import_module
 
 _MODULES = {
+    "BackpropStepper": "backprop_stepper",
     "ConvExplorer": "conv_explorer",
+    "DescentExplorer": "descent_explorer",
     "FeatureMapCalculator": "feature_map_calculator",
+    "OverfitExplorer": "overfit_explorer",
+    "PerceptronBoundary": "perceptron_boundary",
     "Predict": "predict",
+    "XORFolding": "xor_folding",
 }
-__all__ = ["ConvExplorer", "FeatureMapCalculator", "Predict"]
+__all__ = [
+    "BackpropStepper",
+    "ConvExplorer",
+    "DescentExplorer",
+    "FeatureMapCalculator",
+    "OverfitExplorer",
+    "PerceptronBoundary",
+    "Predict",
+    "XORFolding",
+]
 
 
 def __getattr__(name: str) -> type:

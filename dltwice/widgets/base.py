@@ -25,8 +25,9 @@ class BookWidget(anywidget.AnyWidget):
     """A widget made of ``name.py``, ``name.js`` and ``name.css``, lying side by side.
 
     ``core.js`` and ``name.js`` are joined into one module, ``core.css`` and ``name.css`` into one style
-    sheet; ``_parts`` names what else a widget's module is made of, in order. Joining replaces a bundler: a
-    widget's module is handed to the browser as text, where a relative import has nothing to be relative to.
+    sheet; ``_parts`` names what else a widget's module is made of, in order, and a part that has a style
+    sheet of its name brings it along. Joining replaces a bundler: a widget's module is handed to the
+    browser as text, where a relative import has nothing to be relative to.
 
     ``_shown`` lists the traits that the repr prints. The repr has no address in it, so that a notebook's
     stored output stays the same from run to run.
@@ -39,11 +40,12 @@ class BookWidget(anywidget.AnyWidget):
         script = Path(inspect.getfile(cls)).with_suffix(".js")
         # ipywidgets derives one more class per instance, which carries `_esm` as a trait already.
         if "_esm" not in vars(cls) and script.exists():
-            parts = (*(HERE / part for part in cls._parts), script)
+            parts = [*(HERE / part for part in cls._parts), script]
+            styles = [part.with_suffix(".css") for part in parts]
             # A built page stores the text once per widget, so comments and white space go. Scripts keep
             # templates out of templates: rjsmin would take white space out of the inner one.
             cls._esm = jsmin("\n".join(map(read, parts)))
-            cls._css = read(HERE / "core.css") + "\n" + read(script.with_suffix(".css"))
+            cls._css = "\n".join(read(style) for style in styles if style.exists())
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any) -> None:

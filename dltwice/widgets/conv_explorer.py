@@ -46,7 +46,7 @@ class ConvExplorer(BookWidget):
     """
 
     _shown: ClassVar[tuple[str, ...]] = ("input_size", "kernel_size", "stride", "padding", "dilation")
-    _parts: ClassVar[tuple[str, ...]] = ("core.js", "grid.js", "conv_math.js")
+    _parts: ClassVar[tuple[str, ...]] = ("core.js", "pair.js", "grid.js", "stepper.js", "conv_math.js")
 
     input_size = Pair(5, min=1, max=16).tag(sync=True)
     kernel_size = Pair(3, min=1, max=7).tag(sync=True)

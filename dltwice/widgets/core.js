@@ -10,9 +10,6 @@ function fmt(value, digits = 4) {
   return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
 }
 
-/** A number that fits into a cell. */
-const fmtCell = (value) => (Math.abs(value) < 1 ? fmt(Math.round(value * 100) / 100) : fmt(value, 3));
-
 /** `el("button.dlt-small", { type: "button", onclick }, "text")`: an element; null is left out. */
 function el(name, props = {}, ...children) {
   const [tag, ...classes] = name.split(".");
@@ -62,8 +59,11 @@ function numberProblem(label, value, min, max, whole = true) {
 
 // ---- fields --------------------------------------------------------------------------------------------
 
-/** A labelled number with − and + buttons. A bad number is explained, and the nearest good one offered. */
-function numberField({ label, text = label, min, max, whole = true, onChange }) {
+/**
+ * A labelled number with − and + buttons. A bad number is explained, and the nearest good one offered. What the buttons
+ * do, one less and one more, `next(value, -1 or 1)` may decide.
+ */
+function numberField({ label, text = label, min, max, whole = true, next, onChange }) {
   const error = el("span.dlt-error", { role: "status" });
   const explain = (problem) => {
     input.ariaInvalid = Boolean(problem);
@@ -80,39 +80,13 @@ function numberField({ label, text = label, min, max, whole = true, onChange }) 
   };
   const input = el("input", { type: "number", min, max, step: whole ? 1 : "any", value: min, ariaLabel: label,
     oninput: () => input.value && take(), onchange: () => input.value || take() });
-  const step = (sign, by, word) => button(sign, () => put(input.valueAsNumber + by), { ariaLabel: `${label}: one ${word}` });
+  const step = (sign, by, word) => button(sign, () => put(next ? next(input.valueAsNumber, by) : input.valueAsNumber + by), { ariaLabel: `${label}: ${next ? "" : "one "}${word}` });
   const node = el("span.dlt-number", {}, el("span.dlt-name", {}, text), step("−", -1, "less"), input, step("+", 1, "more"), error);
   const set = (value) => {
     if (input.valueAsNumber !== value) input.value = value;
     explain(null);
   };
   return { node, set };
-}
-
-/** Height and width apart, or linked to stay equal. */
-function pairField({ label, min, max, onChange }) {
-  let pair = [min, min], linked = true;
-  const fields = ["height", "width"].map((name, axis) => numberField({
-    label: `${label} ${name}`, text: name[0].toUpperCase(), min, max,
-    onChange: (value) => onChange(pair.map((old, i) => (linked || i === axis ? value : old))),
-  }));
-  const show = () => {
-    link.ariaPressed = linked;
-    fields[1].node.hidden = linked;
-  };
-  const link = button("H = W", () => {
-    linked = !linked;
-    show();
-    if (linked) onChange([pair[0], pair[0]]);
-  }, { ariaLabel: `${label}: H = W, same height and width` });
-  const set = (value) => {
-    pair = value;
-    linked &&= pair[0] === pair[1];
-    fields.forEach((field, axis) => field.set(pair[axis]));
-    show();
-  };
-  const name = el("span.dlt-name", {}, label);
-  return { node: el("div.dlt-pair", { role: "group", ariaLabel: label }, name, link, ...fields.map(({ node }) => node)), set };
 }
 
 /** A labelled list to choose from; options are [value, text]. */

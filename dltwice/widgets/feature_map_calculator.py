@@ -90,7 +90,7 @@ class FeatureMapCalculator(BookWidget):
     presets = traitlets.Dict(read_only=True).tag(sync=True)
 
     _shown: ClassVar[tuple[str, ...]] = ("input_shape", "total_parameters")
-    _parts: ClassVar[tuple[str, ...]] = ("core.js", "layer_sizes.js")
+    _parts: ClassVar[tuple[str, ...]] = ("core.js", "pair.js", "layer_sizes.js")
 
     def __init__(self, preset: str = "lenet", **traits: Any) -> None:
         if preset not in PRESETS:

@@ -1,4 +1,4 @@
-"""The chapter in JupyterLab itself: every cell runs, and ConvExplorer and Python stay in step."""
+"""JupyterLab itself: a chapter runs from top to bottom, and every widget and Python stay in step."""
 
 import json
 import os
@@ -12,12 +12,25 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
+from dltwice import widgets
+
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = "04_convolution"
 EXPLORER = "explorer = ConvExplorer("
 READ = 'print("Python reads", explorer.stride)'
 WRITE = "explorer.stride = 3"
 START_SECONDS, RUN_SECONDS = 60, 150
+
+# For every explorer: how one is made, and a trait to change.
+EXPLORERS = {
+    "BackpropStepper": ("BackpropStepper()", "lr", 0.25),
+    "ConvExplorer": ("ConvExplorer()", "stride", (2, 2)),
+    "DescentExplorer": ("DescentExplorer()", "lr", 0.05),
+    "FeatureMapCalculator": ("FeatureMapCalculator()", "input_shape", (3, 20, 20)),
+    "OverfitExplorer": ("OverfitExplorer(overfit.run_all((4,), (0.2,), (0.0,), (0,), 6))", "patience", 2),
+    "PerceptronBoundary": ("PerceptronBoundary()", "lr", 0.25),
+    "XORFolding": ("XORFolding()", "lr", 0.25),
+}
 
 # No news, no update check: nothing leaves the machine.
 CONFIG = {
@@ -30,6 +43,11 @@ CONFIG = {
 }
 # All cells stay in the page, also those that are scrolled out of sight.
 SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"}}
+
+# All that a widget shows, and whether it shows something else now.
+LOOK = """(one) => one.innerHTML +
+    [...one.querySelectorAll("input, select")].map((field) => `${field.value} ${field.checked}`).join()"""
+OTHER = f"([one, shown]) => ({LOOK})(one) !== shown"
 
 # How far the run is: the cells that were not executed, and the errors that no tag announces.
 PROGRESS = """() => {
@@ -66,7 +84,7 @@ def running_url(process, runtime, log):
 
 @pytest.fixture
 def notebook_folder(tmp_path):
-    """A copy of notebooks/ in which the chapter has no outputs yet and two more cells at its end."""
+    """A copy of notebooks/: the chapter has no outputs yet and two more cells; one notebook more."""
     folder = tmp_path / "root" / "notebooks"
     shutil.copytree(ROOT / "notebooks", folder)
     path = folder / f"{CHAPTER}.ipynb"
@@ -77,6 +95,15 @@ def notebook_folder(tmp_path):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     nbformat.write(notebook, path)
+    cells = ["from dltwice import overfit\nfrom dltwice.widgets import *\nshown = False"]
+    for name, (make, trait, value) in EXPLORERS.items():
+        cells += [
+            f"{name}_1 = {make}\n{name}_1",
+            f"if shown: {name}_1.{trait} = {value!r}",
+            f'print("{name} has", {name}_1.{trait})',
+        ]
+    notebook.cells = [new_code_cell(source) for source in [*cells, "shown = True"]]
+    nbformat.write(notebook, folder / "widgets.ipynb")
     return folder
 
 
@@ -128,12 +155,11 @@ def run_cell(page, source):
     return cell.locator(".jp-OutputArea")
 
 
-@pytest.mark.browser
-def test_the_chapter_runs_and_its_explorer_follows_python(lab, lab_page):
+def run_all(page, lab, name):
+    """Open a notebook, run all its cells, and wait for every widget that they show."""
     from playwright.sync_api import expect
 
-    page = lab_page
-    page.goto(f"{lab}lab/tree/notebooks/{CHAPTER}.ipynb?token=test")
+    page.goto(f"{lab}lab/tree/notebooks/{name}.ipynb?token=test")
     page.wait_for_function(
         "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=START_SECONDS * 1000,
@@ -145,6 +171,14 @@ def test_the_chapter_runs_and_its_explorer_follows_python(lab, lab_page):
     assert (progress["errors"], progress["waiting"]) == ([], 0)
     expect(page.locator(".jp-OutputArea-output .dlt-widget")).to_have_count(progress["views"])
 
+
+@pytest.mark.browser
+def test_the_chapter_runs_and_its_explorer_follows_python(lab, lab_page):
+    from playwright.sync_api import expect
+
+    page = lab_page
+    run_all(page, lab, CHAPTER)
+
     explorer = cell_with(page, EXPLORER).locator(".dlt-widget")
     stride = explorer.get_by_role("spinbutton", name="stride height")
     expect(stride).to_have_value("3")
@@ -154,3 +188,24 @@ def test_the_chapter_runs_and_its_explorer_follows_python(lab, lab_page):
     run_cell(page, WRITE)
     expect(stride).to_have_value("3")
     expect(run_cell(page, READ)).to_contain_text("Python reads (3, 3)")
+
+
+@pytest.mark.browser
+def test_every_explorer_follows_python_and_python_follows_it(lab, lab_page):
+    """What Python sets is shown, and Reset in the page is told to Python."""
+    from playwright.sync_api import expect
+
+    assert set(EXPLORERS) == set(widgets.__all__) - {"Predict"}
+    page = lab_page
+    run_all(page, lab, "widgets")
+    for name, (_, _trait, value) in EXPLORERS.items():
+        explorer = cell_with(page, f"{name}_1 = ").locator(".dlt-widget")
+        said, ask = f"{name} has {value}", f'print("{name} has"'
+        shown = explorer.evaluate(LOOK)
+        run_cell(page, f"if shown: {name}_1.")
+        page.wait_for_function(OTHER, arg=[explorer.element_handle(), shown])
+        expect(run_cell(page, ask)).to_contain_text(said)
+        shown = explorer.evaluate(LOOK)
+        explorer.get_by_role("button", name="Reset", exact=True).first.click()
+        page.wait_for_function(OTHER, arg=[explorer.element_handle(), shown])
+        expect(run_cell(page, ask)).not_to_contain_text(said)
