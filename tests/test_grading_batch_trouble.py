@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import classroom
 import pytest
@@ -85,10 +86,19 @@ class TestTrouble:
             else:
                 assert row["earned"] == 3, row
 
-    def test_when_all_workers_are_lost_the_rows_are_kept(self, book, monkeypatch):
+    @pytest.mark.parametrize("pause", [0, 2])
+    def test_when_all_workers_are_lost_the_rows_are_kept(self, book, monkeypatch, pause):
+        """With a pause, two answers are ready when the first is taken, and the second is lost."""
         from distributed import LocalCluster
 
+        class Slow(cluster._Flow):
+            def _finished(self):
+                time.sleep(pause)
+                return super()._finished()
+
+        monkeypatch.setattr(cluster, "_Flow", Slow)
         monkeypatch.setattr(cluster, "POLL", 0.2)
+        monkeypatch.setattr(cluster, "FETCH_LIMIT", 0.2)
         monkeypatch.setattr(cluster, "LOST_LIMIT", 0.5)
         hand_in(book, **{f"s{i:02}": submission() for i in range(12)})
 
@@ -96,6 +106,7 @@ class TestTrouble:
             def advance(self, status):
                 super().advance(status)
                 found.scale(0)
+                time.sleep(pause)
 
         with (
             LocalCluster(

@@ -28,6 +28,7 @@ CONNECT_LIMIT = 15.0  # seconds to reach the scheduler
 START_LIMIT = 30.0  # seconds for a first worker to come
 LOST_LIMIT = 120.0  # seconds to wait for workers when all are gone
 POLL = 5.0  # seconds between looks whether there still are workers
+FETCH_LIMIT = 5.0  # seconds for an answer to come from its worker
 PER_THREAD = 2  # tasks under way for each thread of the workers
 KILLED = (
     "Every worker that graded this file was killed: it may have used up the memory. The next run tries it "
@@ -75,8 +76,11 @@ class _Flow:
         self._send(tasks)
         while self.flying:
             for future in self._finished():
+                try:
+                    found = self._answer(future, self.flying[future], last)
+                except TimeoutError:  # its worker is gone, and the answer with it
+                    continue
                 task = self.flying.pop(future)
-                found = self._answer(future, task, last)
                 if found is None:
                     self.suspects.append(task)
                 else:
@@ -118,11 +122,16 @@ class _Flow:
                 )
 
     def _answer(self, future: "Future", task: Task, last: bool) -> Answer | None:
+        """The answer of a future that is done; None if the task has taken its workers with it.
+
+        Raises:
+            TimeoutError: the answer is on a worker that is gone.
+        """
         from distributed import KilledWorker
 
-        error = future.exception()
+        error = future.exception(timeout=FETCH_LIMIT)
         if error is None:
-            return future.result()
+            return future.result(timeout=FETCH_LIMIT)
         if isinstance(error, KilledWorker):
             return answer(task, failed=KILLED) if last else None
         return answer(task, failed=explain(error))
