@@ -37,7 +37,8 @@ def early_stop(losses: Sequence[float], patience: int) -> Stop:
         ValueError: no losses, or a patience below 1.
     """
     if not len(losses) or patience < 1:
-        raise ValueError(f"expected losses and a patience of at least 1, got {len(losses)} and {patience}")
+        got = f"{len(losses)} losses and a patience of {patience}"
+        raise ValueError(f"expected losses and a patience of at least 1, got {got}")
     best = 0
     for epoch, loss in enumerate(losses):
         if loss < losses[best]:
@@ -164,7 +165,11 @@ def measure(net: nn.Module, x: np.ndarray, y: np.ndarray) -> tuple[float, float]
 
 
 def train_run(
-    hidden: int, noise: float, dropout: float, seed: int, epochs: int = EPOCHS
+    hidden: int,
+    noise: float,
+    dropout: float,
+    seed: int,
+    epochs: int = EPOCHS,
 ) -> Run:
     """Train one network with Adam, and measure it before training and after every epoch.
 
@@ -184,7 +189,8 @@ def train_run(
         train_loss, train_accuracy = measure(net, digits.x_train, digits.y_train)
         valid_loss, valid_accuracy = measure(net, digits.x_valid, digits.y_valid)
         _, test_accuracy = measure(net, digits.x_test, digits.y_test)
-        rows.append((train_loss, valid_loss, train_accuracy, valid_accuracy, test_accuracy))
+        row = train_loss, valid_loss, train_accuracy, valid_accuracy, test_accuracy
+        rows.append(row)
     curves = np.round(rows, 3).T.tolist()
     return Run(hidden, noise, dropout, seed, *curves)
 

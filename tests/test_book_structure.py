@@ -127,7 +127,7 @@ class TestChapter:
     def test_two_explorers_with_tasks_and_a_prediction(self, stem):
         source = read_source(ROOT / "book" / f"{stem}.md", ROOT).notebook
         code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
-        used = {name for name in widgets.__all__ if re.search(rf"\b{name}\(", code)}
+        used = {name for name in widgets.__all__ if re.search(rf"\b{name}[.(]", code)}
         assert "Predict" in used
         assert len(used) >= 3
         assert texts(source.cells).count("{dropdown} Answers") >= 2
