@@ -66,6 +66,8 @@ nbval: $(FULL_ENV)
 bench: $(FULL_ENV) ## time NumPy against PyTorch, and the grader against nbgrader, side by side
 	$(PY) benchmarks/bench_mlp.py
 	$(PY) benchmarks/bench_conv.py
+	$(PY) benchmarks/bench_pool.py
+	$(PY) benchmarks/bench_cnn.py
 	$(PY) benchmarks/bench_grading.py
 
 clean: ## remove the built site and the environment

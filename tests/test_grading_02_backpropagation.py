@@ -91,6 +91,13 @@ WRONG = (
     Wrong("evaluate", "the slope of tanh at the input", "1 - y**2", "1 - a.data**2", 1),
     Wrong("evaluate", "a parent forgotten", "Node(y, (a,), (1 - y**2,))", "Node(y)", 1),
     Wrong("train", "softmax left in", "logits = net(x)", "logits = torch.softmax(net(x), dim=1)", 1),
+    Wrong(
+        "train",
+        "the logarithm forgotten",
+        "nn.functional.cross_entropy(logits, y)",
+        "nn.functional.nll_loss(torch.softmax(logits, dim=1), y)",
+        0,
+    ),
     Wrong("train", "gradients pile up", "        optimizer.zero_grad()\n", "", 1),
     Wrong(
         "train",
@@ -125,6 +132,10 @@ class TestExercises(ChapterExercises):
         assert first("no activation", "mlp_forward").startswith("mlp_forward, 2-3-1, one example: expected")
         assert first("dw transposed", "linear_backward").endswith(
             "expected an array of shape (1, 2), got an array of shape (2, 1)."
+        )
+        assert (
+            "the loss is not the cross-entropy"
+            in results["the logarithm forgottentrain"].problems[-1].message
         )
         assert "there is still a loop" in first("a loop over the examples", "linear_backward")
         assert first("the sign of the denominator's slope", "evaluate") == (

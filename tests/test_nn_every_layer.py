@@ -8,9 +8,16 @@ import pytest
 from dltwice import nn
 
 LAYERS = {
+    "AdaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(4), (4, 3, 6)),
+    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((4, 2)), (4, 3, 6, 5)),
+    "AvgPool1d": (lambda: nn.AvgPool1d(3, 2, 1), (4, 3, 6)),
+    "AvgPool2d": (lambda: nn.AvgPool2d(2), (4, 3, 6, 5)),
+    "AvgPool2d overlapping": (lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True), (4, 3, 6, 5)),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3), (4, 3)),
     "BatchNorm1d of signals": (lambda: nn.BatchNorm1d(3), (4, 3, 6)),
     "BatchNorm1d in evaluation": (lambda: nn.BatchNorm1d(3).eval(), (4, 3)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(3), (4, 3, 6, 5)),
+    "BatchNorm2d in evaluation": (lambda: nn.BatchNorm2d(3).eval(), (4, 3, 6, 5)),
     "Conv1d": (lambda: nn.Conv1d(3, 2, 3, rng=0), (4, 3, 6)),
     "Conv2d": (lambda: nn.Conv2d(3, 2, 3, rng=0), (4, 3, 6, 5)),
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(3, 2, 3, rng=0), (4, 3, 6, 5)),
@@ -22,6 +29,10 @@ LAYERS = {
     "Identity": (nn.Identity, (4, 3)),
     "LeakyReLU": (nn.LeakyReLU, (4, 3)),
     "Linear": (lambda: nn.Linear(3, 2, rng=0), (4, 3)),
+    "MaxPool1d": (lambda: nn.MaxPool1d(3, 2, 1), (4, 3, 6)),
+    "MaxPool2d": (lambda: nn.MaxPool2d(2), (4, 3, 6, 5)),
+    "MaxPool2d overlapping": (lambda: nn.MaxPool2d(3, 2, 1, ceil_mode=True), (4, 3, 6, 5)),
+    "MaxPool2d of one picture": (lambda: nn.MaxPool2d(2), (3, 6, 5)),
     "ReLU": (nn.ReLU, (4, 3)),
     "Sequential": (lambda: nn.Sequential(nn.Linear(3, 2, rng=0), nn.Tanh(), nn.BatchNorm1d(2)), (4, 3)),
     "Sigmoid": (nn.Sigmoid, (4, 3)),

@@ -1,4 +1,4 @@
-"""What convolutions are made of, for pictures (two axes) and signals (one) alike.
+"""What convolutions and pooling are made of, for pictures (two axes) and signals (one) alike.
 
 Here `size`, `kernel_size`, `stride` and `dilation` are tuples, one entry per axis; shapes are for two axes.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
+Index = tuple[Any, ...]
+Taps = list[tuple[Index, Index]]
 
 FEW_CHANNELS = (
     4  # below, a product per kernel row or per tap is too small to be worth its call
@@ -35,15 +38,8 @@ def conv_output_size(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
     """
-    for name, value, least in (
-        ("input_size", input_size, 0),
-        ("kernel_size", kernel_size, 1),
-        ("stride", stride, 1),
-        ("padding", padding, 0),
-        ("dilation", dilation, 1),
-    ):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+    _check_least(input_size=input_size, kernel_size=kernel_size, stride=stride)
+    _check_least(padding=padding, dilation=dilation)
     extent = dilation * (kernel_size - 1) + 1
     padded = input_size + 2 * padding
     if extent > padded:
@@ -52,6 +48,62 @@ def conv_output_size(
             f"padded input has {padded}: use a larger input, more padding, a smaller kernel or less dilation"
         )
     return (padded - extent) // stride + 1
+
+
+def pool_output_size(
+    size: int,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+) -> int:
+    """(N + 2P − D(K − 1) − 1) / S + 1, rounded down: how many windows fit along one axis.
+
+    With `ceil_mode` it is rounded up, so the last window may hang over the end, as long as it begins in the
+    input or in the padding before it. `stride` is `kernel_size` if not given.
+
+    Raises:
+        ValueError: size, kernel, stride or dilation below 1; padding below 0 or above half of the kernel; no
+            window fits.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
+    """
+    stride = kernel_size if stride is None else stride
+    _check_least(size=size, kernel_size=kernel_size, stride=stride)
+    _check_least(padding=padding, dilation=dilation)
+    check_half(padding, kernel_size)
+    room = size + 2 * padding - (dilation * (kernel_size - 1) + 1)
+    count = (-(-room // stride) if ceil_mode else room // stride) + 1
+    if ceil_mode and (count - 1) * stride >= size + padding:
+        count -= 1
+    if count < 1:
+        raise ValueError(
+            f"no window fits: kernel_size {kernel_size} with dilation {dilation} covers "
+            f"{dilation * (kernel_size - 1) + 1} cells, the padded input has {size + 2 * padding}: use a "
+            "larger input, a smaller kernel or less dilation"
+        )
+    return count
+
+
+def check_half(padding: int, kernel_size: int) -> None:
+    """Refuse padding of more than half of a pooling window, as PyTorch does.
+
+    Raises:
+        ValueError: 2P > K.
+    """
+    if 2 * padding > kernel_size:
+        raise ValueError(
+            f"padding must be at most half of kernel_size, got padding {padding} with kernel_size "
+            f"{kernel_size}: use {kernel_size // 2} or less, or a larger kernel"
+        )
+
+
+def _check_least(**settings: int) -> None:
+    for name, value in settings.items():
+        least = 0 if name in ("input_size", "padding") else 1
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 def pad(x: np.ndarray, pads: Pads) -> np.ndarray:
@@ -135,7 +187,8 @@ def fold(columns: np.ndarray, size: Ints, stride: Ints, dilation: Ints) -> np.nd
 
     (N, C, K, K, H_out, W_out) → (N, C, H, W).
 
-    It is the transpose of `windows`. The loop is over the K·K taps, never over positions.
+    It is the transpose of `windows`. The loop is over the K·K taps, never over
+    positions.
     """
     n = len(size)
     x = np.zeros((*columns.shape[:2], *size), columns.dtype)
@@ -200,3 +253,40 @@ def spread_by_taps(
             N, G, *output_size, C
         )
     return np.moveaxis(x, -1, 2).reshape(N, G * C, *size)
+
+
+def pool_taps(
+    size: Ints,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    output_size: Ints,
+) -> Taps:
+    """Return for each kernel tap the places where it is inside the input, and the cells that it reads there.
+
+    Both are indices into arrays (…, H_out, W_out) and (…, H, W). What is outside is left out: no tap reads
+    the padding, nor what a last window with `ceil_mode` hangs over.
+    """
+    axes = [
+        [_one_tap(t * d - p, s, n, out) for t in range(k)]
+        for n, k, s, p, d, out in zip(
+            size, kernel_size, stride, padding, dilation, output_size, strict=True
+        )
+    ]
+    return [
+        ((..., *(places for places, _ in tap)), (..., *(cells for _, cells in tap)))
+        for tap in product(*axes)
+    ]
+
+
+def _one_tap(
+    start: int, stride: int, size: int, output_size: int
+) -> tuple[slice, slice]:
+    """`pool_taps` along one axis, for the tap that reads cell `start` at place 0."""
+    first = max(0, -(start // stride))  # ⌈−start / S⌉
+    last = min(output_size - 1, (size - 1 - start) // stride)
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    cells = slice(start + first * stride, start + last * stride + 1, stride)
+    return slice(first, last + 1), cells

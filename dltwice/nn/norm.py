@@ -174,3 +174,24 @@ class BatchNorm1d(BatchNorm):
 
     ranks = (2, 3)
     layouts = "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(BatchNorm):
+    """Batch norm of pictures: one μ, σ², γ and β per channel, over the batch and all cells.
+
+    Statistics and running statistics are those of `BatchNorm1d`, as are arguments and errors. A channel has
+    N·H·W values, so a batch of one picture is enough.
+
+    | array                                | shape         |
+    |--------------------------------------|---------------|
+    | x, y                                 | (N, C, H, W)  |
+    | weight (γ), bias (β)                 | (C,)          |
+    | buffers running_mean, running_var    | (C,)          |
+    | buffer num_batches_tracked           | (), int64     |
+
+    Source: Ioffe & Szegedy, "Batch normalization", ICML 2015, section 3.2;
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html
+    """
+
+    ranks = (4,)
+    layouts = "(N, C, H, W)"

@@ -10,9 +10,11 @@ _MODULES = {
     "BackpropStepper": "backprop_stepper",
     "ConvExplorer": "conv_explorer",
     "DescentExplorer": "descent_explorer",
+    "DigitReader": "digit_reader",
     "FeatureMapCalculator": "feature_map_calculator",
     "OverfitExplorer": "overfit_explorer",
     "PerceptronBoundary": "perceptron_boundary",
+    "PoolExplorer": "pool_explorer",
     "Predict": "predict",
     "XORFolding": "xor_folding",
 }
@@ -20,9 +22,11 @@ __all__ = [
     "BackpropStepper",
     "ConvExplorer",
     "DescentExplorer",
+    "DigitReader",
     "FeatureMapCalculator",
     "OverfitExplorer",
     "PerceptronBoundary",
+    "PoolExplorer",
     "Predict",
     "XORFolding",
 ]

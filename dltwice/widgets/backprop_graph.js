@@ -20,8 +20,10 @@ const follow = (name, end, all) => LINKS.filter((link) => link[end] === name).fl
 const pretty = (text) => text.replace(/(?<!\p{L})([xwbzh])(\d+)/gu, (_, letter, digits) => letter + [...digits].map((i) => "₀₁₂₃"[i]).join(""));
 
 /** A number that fits into a button. */
-const short = (value) => (isFinite(value) && value && !(Math.abs(value) >= 0.01 && Math.abs(value) < 1e5)
-  ? value.toExponential(1).replace("+", "").replaceAll("-", "−") : num(value, 3));
+const short = (value) => {
+  const plain = num(value, 3), power = Number(value).toExponential(1).replace("+", "").replaceAll("-", "−");
+  return isFinite(value) && power.length < plain.length ? power : plain;
+};
 
 /** One line as SVG; `live`, "forward" or "backward", gives it an arrow. */
 function drawLink(link, live, upright) {

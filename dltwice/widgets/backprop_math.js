@@ -147,7 +147,7 @@ function withNumbers({ target }, { v, g }, text) {
   return text.replace(/∂L\/∂(ŷ|L|[a-z]\d+)|(?<![\p{L}∂])([xwbzh]\d+|ŷ|y|L)(?![\p{L}\d])/gu, (all, grad, name, at) => {
     const value = grad ? grads[grad] : values[name], end = text[at + all.length] ?? "", size = Math.abs(value);
     const shown = num(value, size > 0.99 && size < 1 ? 7 : 4); // or 1 − h would have no digits left
-    const alone = at ? text[at - 1] === "(" && end === ")" : !/[²(]/.test(end);
+    const alone = at ? /[(,] ?$/.test(text.slice(0, at)) && end === ")" : !/[²(]/.test(end);
     return /^−|e/.test(shown) && !alone ? `(${shown})` : shown;
   });
 }

@@ -4,7 +4,7 @@ const NUMBERS = [...GIVEN, "target"];
 const SETTING = [...NUMBERS, "activation", "loss", "lr", "iteration"];
 const TRAITS = [...SETTING, "step", "selected", "eps", "predict"];
 const BACK = 1 + FORWARD.length, UPDATE = BACK + BACKWARD.length, AFTER = UPDATE + 1;
-const initial = new WeakMap();
+const initial = new Map(); // by layout: each view has a model object of its own
 const snapshot = (model) => table(TRAITS, (trait) => model.get(trait));
 
 // ---- what is known at a step, and words ------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ function shown({ s, c, hidden }, name) {
 
 function describe(name) {
   const [kind, j, i] = name;
-  return { x: `input ${j}`, w: `weight of ${j > 2 ? "h" : "x"}${i} in z${j}`, b: `bias in z${j}`, z: `weighted sum of unit ${j}`, h: `activation of unit ${j}`, y: "output", L: "loss" }[kind];
+  return { x: `input ${j}`, w: `weight of ${j > 2 ? "h" : "x"}${i} in z${j}`, b: `bias in z${j}`, z: `weighted sum of unit ${j}`, h: `output of unit ${j}`, y: "output", L: "loss" }[kind];
 }
 
 function titleOf(s) {
@@ -112,9 +112,9 @@ function buildPage(model, state, set, edit) {
   const field = (name) => page.fields[name].node, bar = (...nodes) => el("div.dlt-bar", {}, ...nodes);
   const reset = () => {
     page.box.reset();
-    set(initial.get(model));
+    set(initial.get(model.get("layout")));
   };
-  page.checking = el("div.dlt-checking", {}, bar("Finite-difference check", field("eps")), page.gap);
+  page.checking = el("div.dlt-checking", {}, bar("Central-difference check", field("eps")), page.gap);
   page.reading = el("div.dlt-reading", {}, page.title, page.lines, page.note, page.checking);
   page.node = el("div.dlt-widget.dlt-card.dlt-backprop", { role: "group", ariaLabel: "Backpropagation" },
     bar(...["preset", "activation", "loss", "predict"].map(field)),
@@ -185,4 +185,4 @@ function render({ model, el: host }) {
 }
 
 const math = { compute, problems, numeric, code, chains, line, valueText, gradientText, remark, PRESETS };
-export default { initialize: ({ model }) => void initial.set(model, snapshot(model)), render, math };
+export default { initialize: ({ model }) => void initial.set(model.get("layout"), snapshot(model)), render, math };

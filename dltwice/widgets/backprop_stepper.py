@@ -64,7 +64,7 @@ class BackpropStepper(BookWidget):
     iteration             0 to 1000        updates done so far, from the weights above
     step                  0 to 27          what is shown: a number, or a name of ``STEPS`` such as "dz1"
     selected              name or ""       the value that is shown in detail; "": that of the step
-    eps                   choice           ε of the finite-difference check, one of ``EPS``
+    eps                   choice           ε of the central-difference check, one of ``EPS``
     predict               choice           "off", "value" or "gradient": asked before it shows
     ====================  ===============  ===========================================================
 

@@ -69,9 +69,17 @@ class Pair(traitlets.TraitType):
 
     info_text = "a whole number or a pair (height, width)"
 
-    def __init__(self, default: int | tuple[int, int] = 1, *, min: int = 0, max: int = 2**31 - 1) -> None:
+    def __init__(
+        self,
+        default: int | tuple[int, int] | None = 1,
+        *,
+        min: int = 0,
+        max: int = 2**31 - 1,
+        allow_none: bool = False,
+    ) -> None:
         self.min, self.max = min, max
-        super().__init__(default_value=(default, default) if isinstance(default, int) else default)
+        pair = (default, default) if isinstance(default, int) else default
+        super().__init__(default_value=pair, allow_none=allow_none)
 
     def validate(self, obj: traitlets.HasTraits, value: Any) -> tuple[int, int]:
         """Return the value as a pair, or raise ``TraitError``."""

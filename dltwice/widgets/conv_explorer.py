@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import traitlets
@@ -11,10 +10,11 @@ import traitlets
 from dltwice.nn import Conv2d
 
 from . import conv_presets as presets
-from .base import BookWidget, Finite, Matrix, Pair
+from .base import Finite, Matrix, Pair
+from .window_explorer import AXES, WindowExplorer, number_text, tensor_lines
 
 
-class ConvExplorer(BookWidget):
+class ConvExplorer(WindowExplorer):
     """One image, one kernel, every number of the convolution, forward and backward.
 
     Pairs are (height, width); a whole number stands for both. ``input`` and ``kernel`` take rows of numbers
@@ -46,7 +46,11 @@ class ConvExplorer(BookWidget):
     """
 
     _shown: ClassVar[tuple[str, ...]] = ("input_size", "kernel_size", "stride", "padding", "dilation")
-    _parts: ClassVar[tuple[str, ...]] = ("core.js", "pair.js", "grid.js", "stepper.js", "conv_math.js")
+    _parts: ClassVar[tuple[str, ...]] = (
+        *("core.js", "pair.js", "grid.js", "stepper.js"),
+        *("window_math.js", "window_panels.js", "conv_math.js"),
+    )
+    _presets: ClassVar = {"input": presets.INPUTS, "kernel": presets.KERNELS}
 
     input_size = Pair(5, min=1, max=16).tag(sync=True)
     kernel_size = Pair(3, min=1, max=7).tag(sync=True)
@@ -62,18 +66,6 @@ class ConvExplorer(BookWidget):
     predict = traitlets.Enum(["off", "size", "value"], "off").tag(sync=True)
     selected = Pair(0, min=0, max=31).tag(sync=True)
 
-    def __init__(self, **kwargs: Any) -> None:
-        for name in ("input", "kernel"):
-            if name in kwargs and f"{name}_size" in kwargs and not isinstance(kwargs[name], str):
-                rows, size = kwargs[name], kwargs[f"{name}_size"]
-                pair = getattr(type(self), f"{name}_size").validate(self, size)
-                if np.shape(getattr(type(self), name).validate(self, rows)) != pair:
-                    raise traitlets.TraitError(
-                        f"{name} has shape {np.shape(rows)}, but {name}_size is {pair}. "
-                        f"Leave {name}_size out: it follows from {name}."
-                    )
-        super().__init__(**kwargs)
-
     @traitlets.default("input")
     def _default_input(self) -> list[list[float]]:
         return presets.make(presets.INPUTS, "numbers", self.input_size)
@@ -81,30 +73,6 @@ class ConvExplorer(BookWidget):
     @traitlets.default("kernel")
     def _default_kernel(self) -> list[list[float]]:
         return presets.make(presets.KERNELS, "sobel x", self.kernel_size)
-
-    @traitlets.validate("input", "kernel")
-    def _named(self, proposal: Mapping[str, Any]) -> list[list[float]]:
-        """Turn the name of a preset into its numbers at the present size."""
-        name, value = proposal["trait"].name, proposal["value"]
-        if isinstance(value, str):
-            return presets.make(proposal["trait"].names, value, getattr(self, f"{name}_size"))
-        return value
-
-    @traitlets.observe("input", "kernel")
-    def _size_follows(self, change: Mapping[str, Any]) -> None:
-        setattr(self, f"{change['name']}_size", np.shape(change["new"]))
-
-    @traitlets.observe("input_size", "kernel_size")
-    def _numbers_follow(self, change: Mapping[str, Any]) -> None:
-        name = change["name"].removesuffix("_size")
-        rows, known = getattr(self, name), presets.INPUTS if name == "input" else presets.KERNELS
-        if np.shape(rows) != change["new"]:
-            setattr(self, name, presets.resize(known, rows, change["new"]))
-
-    def _axis(self, axis: int) -> tuple[int, int, int, int, int]:
-        """Return N, K, S, P, D along height (0) or width (1)."""
-        pairs = (self.input_size, self.kernel_size, self.stride, self.padding, self.dilation)
-        return tuple(pair[axis] for pair in pairs)
 
     @property
     def valid(self) -> bool:
@@ -115,7 +83,7 @@ class ConvExplorer(BookWidget):
     def output_size(self) -> tuple[int, int]:
         """(H_out, W_out). Raises ``ValueError`` with the reason when the kernel does not fit."""
         sizes = []
-        for axis, name in enumerate(("height", "width")):
+        for axis, name in enumerate(AXES):
             N, K, S, P, D = self._axis(axis)
             if D * (K - 1) >= N + 2 * P:
                 raise ValueError(
@@ -125,35 +93,6 @@ class ConvExplorer(BookWidget):
                 )
             sizes.append((N + 2 * P - D * (K - 1) - 1) // S + 1)
         return tuple(sizes)
-
-    def _reads(self, axis: int) -> np.ndarray:
-        """Return how often each input cell is read along one axis, shape (N,)."""
-        N, K, S, P, D = self._axis(axis)
-        cells = S * np.arange(self.output_size[axis])[:, None] + D * np.arange(K) - P
-        return np.bincount(cells[(cells >= 0) & (cells < N)], minlength=N)
-
-    @property
-    def usage(self) -> np.ndarray:
-        """How many outputs read each input cell, shape (H, W)."""
-        return np.outer(self._reads(0), self._reads(1))
-
-    @property
-    def unread_rows(self) -> list[int]:
-        """Rows of the input that no output reads: left over by the floor, or skipped between the taps."""
-        return np.flatnonzero(self.usage.sum(axis=1) == 0).tolist()
-
-    @property
-    def unread_cols(self) -> list[int]:
-        """Columns of the input that no output reads."""
-        return np.flatnonzero(self.usage.sum(axis=0) == 0).tolist()
-
-    @property
-    def upstream_shown(self) -> np.ndarray:
-        """dY as the widget shows it, shape (H_out, W_out): ``upstream``, completed by a fixed pattern."""
-        dy = presets.upstream(*self.output_size).astype(float)
-        for row, given in zip(dy, self.upstream, strict=False):
-            row[: len(given)] = given[: len(row)]
-        return dy
 
     def _oriented(self, kernel: np.ndarray) -> np.ndarray:
         return kernel[::-1, ::-1] if self.flip else kernel
@@ -196,23 +135,13 @@ class ConvExplorer(BookWidget):
             "import torch",
             "import torch.nn.functional as F",
             "",
-            *_tensor("x", self.input, grad),
-            *_tensor("w", self.kernel, grad),
-            f"b = torch.tensor([{_number(self.bias)}], dtype=torch.float64{grad})",
+            *tensor_lines("x", self.input, grad),
+            *tensor_lines("w", self.kernel, grad),
+            f"b = torch.tensor([{number_text(self.bias)}], dtype=torch.float64{grad})",
             f"y = F.conv2d(x[None, None], {weight}[None, None], b, {settings}){note}",
             "print(y[0, 0])",
         ]
         if self.view == "backward":
-            lines += ["", *_tensor("dy", self.upstream_shown.tolist(), "")]
+            lines += ["", *tensor_lines("dy", self.upstream_shown.tolist(), "")]
             lines += ["y.backward(dy[None, None])", "print(x.grad, w.grad, b.grad)"]
         return "\n".join([*lines, ""])
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-def _tensor(name: str, rows: list[list[float]], grad: str) -> list[str]:
-    """Return the lines that make a tensor, one per row."""
-    body = [f"    [{', '.join(map(_number, row))}]," for row in rows]
-    return [f"{name} = torch.tensor([", *body, f"], dtype=torch.float64{grad})"]

@@ -1,4 +1,4 @@
-"""Named inputs and kernels of ConvExplorer, at any size; ``conv_math.js`` holds the same ones.
+"""Named inputs and kernels of the explorers, at any size; ``window_math.js``, ``conv_math.js`` hold them too.
 
 Every entry is a function of (height, width) that returns an array. The names are those that the widget's two
 lists show; ``ConvExplorer(input="edge", kernel="sobel x")`` takes them too.
@@ -81,13 +81,13 @@ def resize(
 ) -> list[list[float]]:
     """Return rows at another size: a preset is drawn anew, edited numbers keep their places.
 
-    Cells that edited numbers do not reach come from the first preset for inputs, and are 0 for kernels.
+    Cells that edited numbers do not reach come from the preset ``numbers`` for inputs, and are 0 for kernels.
     """
     old = (len(rows), len(rows[0]))
     for name in presets:
         if make(presets, name, old) == rows:
             return make(presets, name, size)
-    new = make(INPUTS, "numbers", size) if presets is INPUTS else np.zeros(size).tolist()
+    new = make(INPUTS, "numbers", size) if "numbers" in presets else np.zeros(size).tolist()
     for row, kept in zip(new, rows, strict=False):
         row[: len(kept)] = kept[: len(row)]
     return new

@@ -7,7 +7,7 @@
 function fmt(value, digits = 4) {
   if (Math.abs(value) < 1e-12) return "0";
   if (Number.isSafeInteger(value)) return String(value).replace("-", "−");
-  return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
+  return String(+value.toPrecision(digits)).replaceAll("-", "−");
 }
 
 /** `el("button.dlt-small", { type: "button", onclick }, "text")`: an element; null is left out. */
@@ -41,7 +41,7 @@ function mlToken(token) {
   const [name, index] = token.split("_");
   if (index) return ml("msub", ml("mi", name), ml("mtext", index));
   const node = ml(/^\d/.test(token) ? "mn" : /^\p{L}/u.test(token) ? "mi" : "mo", token);
-  if ("()".includes(token)) node.setAttribute("stretchy", "false"); // or they drop below the line
+  if ("()[]".includes(token)) node.setAttribute("stretchy", "false"); // or they drop below the line
   return node;
 }
 
@@ -106,10 +106,10 @@ function checkField({ label, onChange }) {
 /** Asks for a guess before the answer shows; it is right to within `tolerance` of the answer's size. `ask` with
  * a new key starts over; `hidden()`: not answered yet. */
 function predictBox({ onReveal, tolerance = 1e-9 }) {
-  let key = null, answer = [], inputs = [], hidden = false;
+  let key = null, answer = [], inputs = [], hidden = false, sign;
   const question = el("span.dlt-question"), fields = el("span.dlt-fields");
   const verdict = el("span.dlt-verdict", { role: "status" });
-  const words = (values) => values.map((value) => fmt(value)).join(" × ");
+  const words = (values) => values.map((v) => fmt(v)).join(sign);
   const reveal = (text) => {
     hidden = false;
     verdict.textContent = text;
@@ -125,7 +125,7 @@ function predictBox({ onReveal, tolerance = 1e-9 }) {
   const node = el("form.dlt-predict", { onsubmit: (event) => (event.preventDefault(), check()) }, question, fields,
     el("button.dlt-button", { type: "submit" }, "Check"), button("Show anyway", () => reveal(`It is ${words(answer)}.`)), verdict);
   const ask = (next) => {
-    answer = next.answer;
+    ({ answer, sign = " × " } = next);
     if (next.key === key) return;
     [key, hidden, verdict.textContent, question.textContent] = [next.key, true, "", next.question];
     inputs = next.names.map((name) => el("input", { type: "number", step: "any", ariaLabel: name, placeholder: name }));

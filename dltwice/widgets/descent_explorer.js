@@ -1,6 +1,6 @@
 // DescentExplorer: the path of an optimizer over a loss of two parameters. The maths is in descent_math.js.
 
-const initial = new WeakMap();
+const initial = new Map(); // by layout: each view has a model object of its own
 
 /** Traits by name: all of them (0), or those that tell one path from another on the same surface (1). */
 const snapshot = (model, which) => Object.fromEntries(model.get("_names")[which].map((name) => [name, model.get(name)]));
@@ -43,7 +43,7 @@ const equation = (text, label = "") => el("p", {}, label, ...text.split(/¦|(?==
 /** The update of one coordinate, line by line: letters, then numbers. In the letters # stands for the coordinate's index. */
 function updateLines(s, { θ, slope, noise, old, next }, i, t) {
   const { momentum, nesterov, weight_decay: w, betas: [b1, b2] } = s, isW = s.optimizer === "AdamW";
-  const sgd = [momentum && ["b", t > 1 ? "μ · b# + g#" : "g#"], nesterov && ["d", "g# + μ · b#"], ["θ", `θ# − η · ${nesterov ? "d" : momentum ? "b" : "g"}#`]];
+  const sgd = [momentum && ["v", t > 1 ? "μ · v# + g#" : "g#"], nesterov && ["d", "g# + μ · v#"], ["θ", `θ# − η · ${nesterov ? "d" : momentum ? "v" : "g"}#`]];
   const adam = [["m", "β₁ · m# ¦ + ( 1 − β₁ ) · g#"], ["v", "β₂ · v# ¦ + ( 1 − β₂ ) · g#^2"], ["m̂", "{ m# | 1 − β₁^t }"], ["v̂", "{ v# | 1 − β₂^t }"], ["θ", `${isW ? "( 1 − η · w ) · " : ""}θ# ¦ − η · { m̂# | ( √v̂# ) + ε }`]];
   const values = { ...old[i], θ: θ[i], noise: noise[i], η: s.lr, ε: s.eps, μ: momentum, w, "β₁": b1, "β₂": b2, t, "{ ∂L | ∂θ# }": slope[i] };
   const lines = [["g", `{ ∂L | ∂θ# }${s.noise ? " + noise" : ""}${w && !isW ? " + w · θ#" : ""}`], ...(isSgd(s) ? sgd : adam)];
@@ -101,7 +101,7 @@ function buildPage(model, set, draw) {
   const bar = (...nodes) => el("div.dlt-bar", {}, ...nodes), quick = [0.01, 0.1, 0.19, 0.2, 0.21, 1].map((lr) => button(`η = ${lr}`, () => set({ lr })));
   ui.node = el("div.dlt-widget.dlt-card.dlt-descent", { role: "group", ariaLabel: "Descent explorer" }, el("div.dlt-settings", {}, ...ui.fields.map(({ node }) => node)), bar(...quick), ui.trouble,
     ui.box.node, el("div.dlt-stage", {}, ui.plane.node, el("div", {}, ui.chart.node, ui.facts)), ui.steps.node, ui.reading, bar(ui.keep, ui.forget,
-      button("Reset", () => (ui.box.reset(), set(initial.get(model)))), copyButton("Copy PyTorch code", () => code(snapshot(model, 0)))), ui.tables.node, ui.live.node);
+      button("Reset", () => (ui.box.reset(), set(initial.get(model.get("layout"))))), copyButton("Copy PyTorch code", () => code(snapshot(model, 0)))), ui.tables.node, ui.live.node);
   return ui;
 }
 
@@ -146,9 +146,9 @@ function render({ model, el: host }) {
   const ui = buildPage(model, set, draw);
   host.append(ui.node);
   draw();
-  const end = watch(model, Object.keys(initial.get(model)), draw);
+  const end = watch(model, Object.keys(initial.get(model.get("layout"))), draw);
   return () => (end(), ui.steps.stop());
 }
 
 const math = { descend, limitOf, factors, problem, code };
-export default { initialize: ({ model }) => void initial.set(model, snapshot(model, 0)), render, math };
+export default { initialize: ({ model }) => void initial.set(model.get("layout"), snapshot(model, 0)), render, math };

@@ -43,8 +43,8 @@ const curvatures = (s) => SURFACES[s.surface].curvatures(s);
 function update(s, theta, slope, old, t) {
   const { lr, momentum, weight_decay: w, betas: [b1, b2] } = s, isW = s.optimizer === "AdamW", g = slope + (isW ? 0 : w * theta);
   if (isSgd(s)) {
-    const b = momentum && t > 1 ? momentum * old.b + g : g, d = s.nesterov ? g + momentum * b : b;
-    return { g, b, d, θ: theta - lr * d };
+    const v = momentum && t > 1 ? momentum * old.v + g : g, d = s.nesterov ? g + momentum * v : v;
+    return { g, v, d, θ: theta - lr * d };
   }
   const m = old.m + (1 - b1) * (g - old.m), v = b2 * old.v + (1 - b2) * g * g, m̂ = m / (1 - b1 ** t), v̂ = v / (1 - b2 ** t);
   return { g, m, v, m̂, v̂, θ: theta * (isW ? 1 - lr * w : 1) - (lr * m̂) / (Math.sqrt(v̂) + s.eps) };

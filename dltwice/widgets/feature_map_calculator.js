@@ -140,7 +140,7 @@ function layerTable({ input, layers, rows, selected, state }, select) {
 // ---- the page ------------------------------------------------------------------------------------------
 
 const CALCULATOR_TRAITS = ["input_shape", "layers", "selected", "predict"];
-const started = new WeakMap();
+const started = new Map(); // by layout: each view has a model object of its own
 const traitsOf = (model) => Object.fromEntries(CALCULATOR_TRAITS.map((name) => [name, model.get(name)]));
 
 function setTraits(model, traits) {
@@ -205,7 +205,7 @@ function buildPage(model, actions, redraw) {
       bar(page.title, bar(...steps, ...moves, button("Remove", actions.remove))), page.settings, page.note, page.formulas),
     bar(page.type.node, button("Add after the selected", () => actions.add(page.type.node.querySelector("select").value)),
       copyButton("Copy PyTorch code", () => networkCode(model.get("input_shape"), model.get("layers"))),
-      button("Reset", () => (page.box.reset(), setTraits(model, started.get(model))))),
+      button("Reset", () => (page.box.reset(), setTraits(model, started.get(model.get("layout")))))),
     page.table, page.live.node);
   return page;
 }
@@ -270,7 +270,7 @@ function draw(model, page, actions) {
 }
 
 function render({ model, el: host }) {
-  if (!started.has(model)) started.set(model, traitsOf(model));
+  if (!started.has(model.get("layout"))) started.set(model.get("layout"), traitsOf(model));
   const actions = layerActions(model), page = buildPage(model, actions, () => update());
   const update = () => draw(model, page, actions);
   host.append(page.node);
@@ -279,4 +279,4 @@ function render({ model, el: host }) {
 }
 
 const math = { trace, networkCode, problemText };
-export default { initialize: ({ model }) => void started.set(model, traitsOf(model)), render, math };
+export default { initialize: ({ model }) => void started.set(model.get("layout"), traitsOf(model)), render, math };

@@ -1,7 +1,7 @@
 // OverfitExplorer: stored training runs, epoch by epoch. The maths is in overfit_math.js.
 
 const TRAITS = [...SETTINGS, "patience", "seed", "epoch", "metric", "predict", "kept"];
-const initial = new WeakMap();
+const initial = new Map(); // by layout: each view has a model object of its own
 const snapshot = (model) => Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)]));
 const mean = (values) => values.reduce((a, b) => a + b) / values.length;
 const listed = (values) => values.join(", ");
@@ -174,14 +174,14 @@ function buildPage(model, set, draw, get) {
   const reset = () => {
     steps.stop();
     Object.values(boxes).forEach((box) => box.reset());
-    set(initial.get(model));
+    set(initial.get(model.get("layout")));
   };
   const { hidden, noise, dropout, patience, metric, seed, predict } = page.fields;
   const bar = (...fields) => el("div.dlt-bar", {}, ...fields.map(({ node }) => node));
-  page.stage = el("div.dlt-stage", {}, el("div", {}, charts.loss.node, charts.accuracy.node, steps.node), page.side = el("div.dlt-side", {}, page.words, page.formulas));
   page.outcome = el("div.dlt-outcome", {}, page.result, page.strip);
+  page.stage = el("div.dlt-stage", {}, el("div", {}, charts.loss.node, charts.accuracy.node, steps.node), el("div.dlt-side", {}, page.words, page.outcome));
   page.node = el("div.dlt-widget.dlt-card.dlt-overfit", { role: "group", ariaLabel: "Overfitting explorer" },
-    bar(hidden, noise, dropout), bar(patience, metric, seed, predict), page.trouble, boxes.best.node, boxes.test.node, page.stage, page.outcome,
+    bar(hidden, noise, dropout), bar(patience, metric, seed, predict), page.trouble, boxes.best.node, boxes.test.node, page.stage, page.formulas,
     el("div.dlt-bar", {}, page.keep, page.forget, button("Reset", reset), copyButton("Copy PyTorch code", () => code(get()))), page.tables.node, page.live.node);
   return page;
 }
@@ -194,7 +194,7 @@ function drawPage(page, now, set) {
   fields.seed.paint(now);
   const { problem, kept } = now, open = !problem && !now.hide;
   page.trouble.replaceChildren(...(problem ? [problem.message, " ", button("Show the nearest", () => set(problem.fix))] : []));
-  page.stage.hidden = page.keep.disabled = Boolean(problem);
+  page.stage.hidden = page.formulas.hidden = page.keep.disabled = Boolean(problem);
   page.outcome.hidden = !open;
   page.forget.hidden = !now.s.kept;
   page.steps.set(now.epoch, now.epochs + 1);
@@ -239,4 +239,4 @@ function render({ model, el: host }) {
 }
 
 const math = { unpack, earlyStop, meanCurve, nearest, problemOf, curvesOf, resultsOf, ruleAt, parameterCount, code };
-export default { initialize: ({ model }) => void initial.set(model, snapshot(model)), render, math };
+export default { initialize: ({ model }) => void initial.set(model.get("layout"), snapshot(model)), render, math };

@@ -3,7 +3,7 @@
 const TRAITS = ["preset", "points", "weight", "bias", "lr", "position", "predict"];
 const MOST = 24, LARGEST = 1e6;
 const FRESH = { picked: -1, anchor: null, note: "" };
-const initial = new WeakMap();
+const initial = new Map(); // by layout: each view has a model object of its own
 const snapshot = (model) => Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)]));
 const tidy = (value, digits = 9) => Number(value.toFixed(digits)) + 0;
 const length = ([w1, w2]) => Math.hypot(w1, w2);
@@ -166,7 +166,7 @@ function buildPage(state, set, edit, draw) {
   const reset = () => {
     Object.assign(state, FRESH);
     page.box.reset();
-    set({ ...initial.get(state.model) });
+    set({ ...initial.get(state.model.get("layout")) });
   };
   const key = "● y = 1, ■ y = 0, ✗ wrong, ring: in turn. Hatched: z < 0; more shade: z farther from 0. Drag points, w and b; click to add a point.";
   page.node = el("div.dlt-widget.dlt-card.dlt-perceptron", { role: "group", ariaLabel: "Perceptron and its boundary" }, bar(page.preset.node, page.predict.node),
@@ -240,4 +240,4 @@ function render({ model, el: host }) {
 }
 
 const math = { PRESETS, presetOf, outputs, trace, bestCount, code };
-export default { initialize: ({ model }) => void initial.set(model, snapshot(model)), render, math };
+export default { initialize: ({ model }) => void initial.set(model.get("layout"), snapshot(model)), render, math };

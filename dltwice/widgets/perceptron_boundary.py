@@ -78,7 +78,7 @@ class PerceptronBoundary(BookWidget):
     A sum w · x + b within 1e-9 of 0 counts as 0: in floating point, 0.1 + 0.2 − 0.3 has a sign.
 
     Source: Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in the
-    brain", Psychological Review 1958
+    brain", Psychological Review 1958; the rule: Rosenblatt, "Principles of Neurodynamics", 1962
     """
 
     _shown: ClassVar[tuple[str, ...]] = ("preset", "weight", "bias", "lr", "position")

@@ -34,7 +34,7 @@ function stepper({ label, onStep }) {
 
 /** Tables as a text alternative, made when opened: `tables()` gives [{ caption, rows }]. */
 function tableAlternative(title, tables) {
-  const line = (row) => el("tr", {}, ...row.map((value) => el("td", {}, typeof value === "number" ? fmt(value) : value)));
+  const line = (row) => el("tr", {}, ...row.map((value) => el("td", {}, Number.isFinite(value) ? fmt(value) : value)));
   const body = el("div.dlt-scroll", { tabIndex: 0, role: "group", ariaLabel: title });
   const update = () => node.open && body.replaceChildren(...tables().map(({ caption, rows }) =>
     el("table", {}, el("caption", {}, caption), el("tbody", {}, ...rows.map(line)))));

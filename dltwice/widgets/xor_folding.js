@@ -2,7 +2,7 @@
 
 const TRAITS = ["hidden", "activation", "weights", "seed", "lr", "steps", "across", "up", "step", "point", "predict"];
 const BOX = [-0.5, 1.5, -0.5, 1.5], SHOWN = 8;
-const initial = new WeakMap();
+const initial = new Map(); // by layout: each view has a model object of its own
 const snapshot = (model) => Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)]));
 const nameOf = (i) => `(${POINTS[i]})`;
 const unit = (j) => `h${String(j + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`;
@@ -36,7 +36,8 @@ const shadeOf = (z) => (...at) => 2 * sigmoid(z(at)) - 1;
 const green = (z, box) => ({ role: "output", width: 4, points: contour(z, box) });
 
 function inputScene(now) {
-  const { t, act, at, hidden } = now, z = (x) => forward(t, act, x).z;
+  const { t, act, at, hidden } = now;
+  const z = (x) => [forward(t, act, x).z].map((v) => (Math.abs(v) < 1e-9 ? 0 : v))[0]; // rounding draws no curve
   const lines = times(Math.min(hidden, SHOWN), (j) => ({ role: "weight", dash: true, name: unit(j), points: lineOf(...t.slice(4 * j, 4 * j + 3)) }));
   return { shade: shadeOf(z), levels: [{ role: "input", points: MESH }], curves: [green(z, BOX), ...lines],
     marks: marksOf(now, POINTS, (i) => TARGETS[i] + (at[i].ok ? " ✓" : " ✗")) };
@@ -155,13 +156,13 @@ function buildPage(model, state, set, update) {
   for (const option of page.steps.node.querySelectorAll("option")) option.value /= 8;
   const reset = () => {
     page.box.reset();
-    set(initial.get(model));
+    set(initial.get(model.get("layout")));
     update();
   };
   page.chart = el("div", {}, page.loss.node);
   page.node = el("div.dlt-widget.dlt-card.dlt-xor", { role: "group", ariaLabel: "XOR folding" }, bar(...nodes.slice(0, 6)), page.trouble, page.box.node,
     el("div.dlt-stage", {}, el("div", {}, "Input plane", page.left.node), el("div", {}, page.title, page.right.node, page.axes)),
-    el("p.dlt-name", {}, "● target 1, ■ target 0, ✗ wrong. Hatched: says 0. Darker: surer. Dashed: a hidden unit’s sum is 0. Green: z is 0."),
+    el("p.dlt-name", {}, "● target 1, ■ target 0, ✗ wrong. Hatched: says 0. More shade: surer. Dashed: a hidden unit’s sum is 0. Green: z is 0."),
     page.steps.node, page.words, el("div.dlt-stage", {}, page.weights.node, page.chart), page.sums,
     bar(button("Reset", reset), copyButton("Copy PyTorch code", () => code(model.get("program"), state.start, state.act, state.lr, state.step))), page.tables.node, page.live.node);
   return page;
@@ -212,4 +213,4 @@ function render({ model, el: host }) {
 }
 
 const math = { evaluate, gradient, train, drawWeights, toRow, toDict, code, framesOf, contour, BY_HAND };
-export default { initialize: ({ model }) => void initial.set(model, snapshot(model)), render, math };
+export default { initialize: ({ model }) => void initial.set(model.get("layout"), snapshot(model)), render, math };

@@ -26,9 +26,11 @@ EXPLORERS = {
     "BackpropStepper": ("BackpropStepper()", "lr", 0.25),
     "ConvExplorer": ("ConvExplorer()", "stride", (2, 2)),
     "DescentExplorer": ("DescentExplorer()", "lr", 0.05),
+    "DigitReader": ("DigitReader(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))", "layer", 1),
     "FeatureMapCalculator": ("FeatureMapCalculator()", "input_shape", (3, 20, 20)),
     "OverfitExplorer": ("OverfitExplorer(overfit.run_all((4,), (0.2,), (0.0,), (0,), 6))", "patience", 2),
     "PerceptronBoundary": ("PerceptronBoundary()", "lr", 0.25),
+    "PoolExplorer": ("PoolExplorer()", "stride", (1, 1)),
     "XORFolding": ("XORFolding()", "lr", 0.25),
 }
 
@@ -95,7 +97,7 @@ def notebook_folder(tmp_path):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     nbformat.write(notebook, path)
-    cells = ["from dltwice import overfit\nfrom dltwice.widgets import *\nshown = False"]
+    cells = ["from dltwice import nn, overfit\nfrom dltwice.widgets import *\nshown = False"]
     for name, (make, trait, value) in EXPLORERS.items():
         cells += [
             f"{name}_1 = {make}\n{name}_1",
