@@ -31,7 +31,7 @@ class Perceptron(Module):
         ValueError: a size below 1; input of another size, or integers; labels other than 0 and 1.
 
     Source: Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in the
-    brain", Psychological Review 1958
+    brain", Psychological Review 1958; the rule: Rosenblatt, "Principles of Neurodynamics", 1962
     """
 
     def __init__(
