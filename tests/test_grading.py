@@ -371,7 +371,7 @@ def test_the_command_writes_json_and_html(book):
     ("target", "message"),
     [
         ("exercises/05_none", "There is no exercises/05_none here."),
-        ("05", "There is no 05 here."),
+        ("99", "There is no 99 here."),
         ("exercises", "has no notebook"),
         ("two", "several notebooks: a.ipynb, b.ipynb"),
         ("text.ipynb", "text.ipynb: The file is not a Jupyter notebook"),

@@ -146,13 +146,13 @@ WRONG = (
         "np.zeros((y.max() + 1, y.max() + 1), dtype=int)",
         1,
     ),
-    Wrong("confusion", "diagonal kept", "matrix - np.diag(matrix.diagonal())", "matrix", 2),
+    Wrong("confusion", "diagonal kept", "np.fill_diagonal(errors, -1)", "pass", 2),
     Wrong("confusion", "pair the wrong way around", "int(k), int(m)", "int(m), int(k)", 2),
     Wrong(
         "confusion",
         "the caller's matrix is changed",
-        "errors = matrix - np.diag(matrix.diagonal())",
-        "errors = matrix\n    np.fill_diagonal(errors, 0)",
+        "errors = matrix.copy()",
+        "errors = matrix",
         2,
     ),
     Wrong(

@@ -224,7 +224,7 @@ function buildPage(state, model, net, act, get) {
   page.node = el("div.dlt-widget.dlt-card.dlt-digit", { role: "group", ariaLabel: "Digit reader" },
     el("div.dlt-top", {}, el("div", {}, page.pad.node, bar("Pen", page.pens[1], page.pens[0], button("Clear", () => put(state.fine.map(() => 0))), page.undo), bar("Move", ...shifts, ...turns, page.angle)),
       el("div", {}, page.answer, el("table.dlt-scores", {}, page.scores), page.softmax)),
-    el("p.dlt-name", {}, "Draw large: the digits it learned fill the square. Counts of its 32 × 32 cells in blocks of 4 × 4 give the 8 × 8 pixels; a turn takes bilinear means."),
+    el("p.dlt-name", {}, "Draw large: the digits it learned fill the square. Counts of its 32 × 32 cells in blocks of 4 × 4 give the 8 × 8 pixels; a turn averages neighboring cells."),
     page.examples.node, bar("Predict", page.predict.node), page.box.node, page.steps.node, page.overview.node, page.detail,
     bar("Program", button("Reset", act.reset), copyButton("Copy PyTorch code", () => code(model.get("program"), get().pixels))), page.tables.node, page.live.node);
   return page;

@@ -421,6 +421,16 @@ def test_everything_by_keyboard_alone(widget_page):
     assert page.locator(".dlt-dX").is_hidden()
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_click_reaches_reset_while_the_bright_pixel_has_the_focus(widget_page, width):
+    page = widget_page(PoolExplorer(input="blank", pixel=(2, 2)), width=width)
+    pixel(page).focus()
+    page.keyboard.press("ArrowRight")
+    assert pixel(page).get_attribute("aria-label").startswith("Bright pixel at X[2, 3]")
+    page.get_by_role("button", name="Reset").click()  # the press takes the focus away, and the words change
+    assert pixel(page).get_attribute("aria-label").startswith("Bright pixel at X[2, 2]")
+
+
 def test_the_table_of_shifts_and_its_buttons(widget_page):
     widget = PoolExplorer(pixel=(5, 5))
     page = widget_page(widget)
