@@ -127,6 +127,12 @@ def _check_result(entry: Entry, result: GradeResult) -> None:
     assert entry.says in told
 
 
+def _was_slowed_down(entry: Entry, result: GradeResult) -> bool:
+    """Whether a right answer was too slow for the test that measures time: other programs may do that."""
+    messages = [problem.message for question in result.questions for problem in question.problems]
+    return entry.points == FULL and any("takes much longer than" in message for message in messages)
+
+
 def _check_what_is_shown(result: GradeResult) -> None:
     """All that a learner receives is plain, short, and holds no line of a hidden test."""
     data = json.dumps(result.to_dict())
@@ -146,7 +152,10 @@ def test_a_bad_submission_gets_what_it_deserves_and_does_no_harm(entry, surround
     if reason and not REQUIRED:
         pytest.skip(f"needs the sandbox. {reason}")
     before = surroundings.files()
-    result, seconds = _grade(entry, surroundings)
+    for _ in range(3):
+        result, seconds = _grade(entry, surroundings)
+        if not _was_slowed_down(entry, result):
+            break
     assert surroundings.files() == before
     assert not surroundings.visitors
     assert seconds < LONGEST
