@@ -6,7 +6,6 @@ import socket
 import tempfile
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -153,17 +152,16 @@ def test_a_bad_submission_gets_what_it_deserves_and_does_no_harm(entry, surround
     if reason and not REQUIRED:
         pytest.skip(f"needs the sandbox. {reason}")
     before = surroundings.files()
-    for _ in range(3):
+    for _ in range(10):
         result, seconds = _grade(entry, surroundings)
         if not _was_slowed_down(entry, result):
             break
+        time.sleep(1)
     assert surroundings.files() == before
     assert not surroundings.visitors
     assert seconds < LONGEST
     assert wait_until(lambda: len(descendants()) <= surroundings.processes), descendants()
     _check_what_is_shown(result)
-    if _was_slowed_down(entry, result):  # three times: it is the machine that decides
-        entry = replace(entry, points=FULL - 2)
     _check_result(entry, result)
 
 
